@@ -1,0 +1,3 @@
+"""Face images with DeepFaceLab's metadata."""
+from .DFLIMG import DFLIMG
+from .DFLJPG import DFLJPG

@@ -1,0 +1,1 @@
+"""The engine of the overlay: it needs no DeepFaceLab around it."""

@@ -1,0 +1,91 @@
+"""Read and measure every face of a folder, in order, on all cores."""
+import collections
+import os
+
+from .. import dfl_jpeg, files, host
+from ..pools import map_threads
+from ..safe_pickle import UnsafePickleError
+from . import NotRankable
+
+DFL_SUFFIXES = ('.jpg', '.jpeg')
+
+Measured = collections.namedtuple('Measured', 'ranked trashed')
+Measured.__doc__ = """ranked: list of (path, value); trashed: list of (path, reason); both in input order."""
+
+
+class NotDflImage(NotRankable):
+    """An image without metadata of DeepFaceLab; ``refused`` is the error if it has some that is unsafe."""
+
+    def __init__(self, path, refused=None):
+        text = '{} is not a dfl image file'.format(os.path.basename(path))
+        super(NotDflImage, self).__init__(text if refused is None else '{} ({})'.format(text, refused))
+        self.refused = refused
+
+
+def read_metadata(path):
+    """Metadata of a face image from the head of its file: `dfl_jpeg.Metadata`.
+
+    Raises NotDflImage for everything that is not a face image of DeepFaceLab, and OSError.
+    """
+    if not path.lower().endswith(DFL_SUFFIXES):
+        raise NotDflImage(path)
+    try:
+        metadata = dfl_jpeg.read_metadata(path)
+    except dfl_jpeg.NotJpegError:
+        raise NotDflImage(path)
+    except UnsafePickleError as error:
+        raise NotDflImage(path, error)
+    if not metadata.data:
+        raise NotDflImage(path)
+    return metadata
+
+
+def read_face(path):
+    """Metadata and pixels of a face image: (`dfl_jpeg.Metadata`, uint8 or uint16 (H, W[, C])).
+
+    Raises NotRankable and OSError.
+    """
+    return read_metadata(path), read_pixels(path)
+
+
+def read_pixels(path):
+    """Pixels of any image: uint8 or uint16 (H, W[, C]) BGR(A). Raises NotRankable and OSError."""
+    image = files.read_image(path)
+    if image is None:
+        raise NotRankable('{} cannot be read as an image'.format(os.path.basename(path)))
+    return image
+
+
+def need(metadata, key, path):
+    """Value of a metadata key. Raises NotRankable where the file has none."""
+    value = metadata.data.get(key)
+    if value is None:
+        raise NotRankable("{} has no '{}' in its metadata".format(os.path.basename(path), key))
+    return value
+
+
+def measure(paths, function, desc='Loading'):
+    """Call function(path) for every path; show a progress bar and what cannot be ranked.
+
+    Returns Measured. NotRankable, and a file that cannot be read, put the file among the
+    trashed; any other error of the function counts as a file that is damaged.
+    """
+    ranked, trashed = [], []
+    with host.progress(total=len(paths), desc=desc) as bar:
+        for outcome in map_threads(function, paths):
+            if outcome.error is None:
+                ranked.append((outcome.item, outcome.value))
+            else:
+                reason = _reason(outcome.item, outcome.error)
+                host.log_err(reason)
+                trashed.append((outcome.item, reason))
+            bar.update(1)
+    return Measured(ranked, trashed)
+
+
+def _reason(path, error):
+    if isinstance(error, NotRankable):
+        return str(error)
+    if isinstance(error, OSError):
+        return '{} cannot be read: {}'.format(os.path.basename(path), error.strerror or error)
+    return '{} cannot be measured: {}'.format(os.path.basename(path), error)

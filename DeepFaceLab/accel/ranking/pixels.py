@@ -1,0 +1,59 @@
+"""Orders by what the pixels are: brightness, hue, black pixels. All sums are exact integers."""
+import cv2
+import numpy as np
+
+from . import Ranking, by_value, faces
+
+
+def as_bgr8(image):
+    """Eight-bit colour of any image that OpenCV reads.
+
+    uint8 images of three or four channels are returned as they are. Stock stops at the
+    others: here grey counts as three equal channels, 16 bits are scaled down.
+    Returns uint8 (H, W, 3 or 4) BGR(A).
+    """
+    if image.dtype == np.uint16:
+        image = (image // 257).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        image = np.clip(image, 0, 255).astype(np.uint8)
+    if image.ndim == 2 or image.shape[2] == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return image
+
+
+def as_gray(image):
+    """Eight-bit grey image of any image that OpenCV reads: uint8 (H, W)."""
+    return cv2.cvtColor(as_bgr8(image), cv2.COLOR_BGR2GRAY)
+
+
+def mean_brightness(image):
+    """Mean of max(B, G, R), 0..255, of a uint8 (H, W, 3 or 4) image: the V of HSV."""
+    blue, green, red = cv2.split(image)[:3]
+    value = cv2.max(cv2.max(blue, green), red)
+    return cv2.sumElems(value)[0] / value.size
+
+
+def count_black(image):
+    """Number of zeros among all channels of all pixels of an image (H, W[, C])."""
+    return int(image.size - cv2.countNonZero(image.reshape(image.shape[0], -1)))
+
+
+def rank_brightness(paths):
+    """Brightest first. Values: mean of V, 0..255."""
+    return _rank(paths, lambda path: mean_brightness(as_bgr8(faces.read_pixels(path))), True)
+
+
+def rank_hue(paths):
+    """Highest mean hue first. Values: 0..179."""
+    from .hue import mean_hue  # here: it loads numba, which the other two do without
+    return _rank(paths, lambda path: mean_hue(as_bgr8(faces.read_pixels(path))), True)
+
+
+def rank_black(paths):
+    """Fewest black values first. Values: zeros among all channels."""
+    return _rank(paths, lambda path: count_black(faces.read_pixels(path)), False)
+
+
+def _rank(paths, measure, descending):
+    measured = faces.measure(paths, measure)
+    return Ranking(by_value(measured.ranked, descending), measured.trashed)

@@ -1,0 +1,410 @@
+"""The commands of DeepFaceLab's command line: what each one takes and what it runs.
+
+Options have stock's names, destinations, defaults and choices; sort has a few more. A command
+imports its module when it runs, under the module's stock name from the folder of this file: ours
+where the overlay has one, else DeepFaceLab's own.
+"""
+import argparse
+import importlib
+import os
+from pathlib import Path
+
+from accel import compat, host
+
+SORT_METHODS = ("blur", "motion-blur", "face-yaw", "face-pitch", "face-source-rect-size", "hist",
+                "hist-dissim", "brightness", "hue", "black", "origname", "oneface", "absdiff", "final",
+                "final-fast")
+# Two names that stock's command line offers for methods it knows under others.
+SORT_ALIASES = {"final-by-blur": "final", "final-by-size": "final-fast"}
+
+
+# --- what the commands do --------------------------------------------------------------------
+
+def run_sort(arguments):
+    if arguments.log is not None:
+        host.set_log_file(arguments.log)
+    host.set_unattended(arguments.yes)
+    if not os.path.isdir(arguments.input_dir):
+        raise host.UserError("There is no folder {}. Give the folder that holds the faces as --input-dir."
+                             .format(arguments.input_dir))
+    compat.set_lowest_priority()
+    method = SORT_ALIASES.get(arguments.sort_by_method, arguments.sort_by_method)
+    script("Sorter").main(input_path=Path(arguments.input_dir), sort_by_method=method,
+                          target_count=arguments.target_count, similar=arguments.similar,
+                          undo=arguments.undo, dry_run=arguments.dry_run)
+
+
+def run_extract(arguments):
+    start_stock(devices=True)
+    script("Extractor").main(detector=arguments.detector,
+                             input_path=Path(arguments.input_dir),
+                             output_path=Path(arguments.output_dir),
+                             output_debug=arguments.output_debug, manual_fix=arguments.manual_fix,
+                             manual_output_debug_fix=arguments.manual_output_debug_fix,
+                             manual_window_size=arguments.manual_window_size,
+                             face_type=arguments.face_type,
+                             max_faces_from_image=arguments.max_faces_from_image,
+                             image_size=arguments.image_size,
+                             jpeg_quality=arguments.jpeg_quality,
+                             cpu_only=arguments.cpu_only, force_gpu_idxs=numbers(arguments.force_gpu_idxs))
+
+
+def run_util(arguments):
+    start_stock()
+    util = script("Util")
+    folder = arguments.input_dir
+    if arguments.add_landmarks_debug_images:
+        util.add_landmarks_debug_images(input_path=folder)
+    if arguments.recover_original_aligned_filename:
+        util.recover_original_aligned_filename(input_path=folder)
+    if arguments.save_faceset_metadata:
+        util.save_faceset_metadata_folder(input_path=folder)
+    if arguments.restore_faceset_metadata:
+        util.restore_faceset_metadata_folder(input_path=folder)
+    if arguments.pack_faceset:
+        host.log_info("Performing faceset packing...\r\n")
+        importlib.import_module("samplelib").PackedFaceset.pack(Path(folder))
+    if arguments.unpack_faceset:
+        host.log_info("Performing faceset unpacking...\r\n")
+        importlib.import_module("samplelib").PackedFaceset.unpack(Path(folder))
+    if arguments.export_faceset_mask:
+        host.log_info("Exporting faceset mask..\r\n")
+        util.export_faceset_mask(Path(folder))
+
+
+def run_train(arguments):
+    start_stock(devices=True)
+    script("Trainer").main(model_class_name=arguments.model_name,
+                           saved_models_path=Path(arguments.model_dir),
+                           training_data_src_path=Path(arguments.training_data_src_dir),
+                           training_data_dst_path=Path(arguments.training_data_dst_dir),
+                           pretraining_data_path=path_or_none(arguments.pretraining_data_dir),
+                           pretrained_model_path=path_or_none(arguments.pretrained_model_dir),
+                           no_preview=arguments.no_preview,
+                           force_model_name=arguments.force_model_name,
+                           force_gpu_idxs=numbers(arguments.force_gpu_idxs),
+                           cpu_only=arguments.cpu_only,
+                           silent_start=arguments.silent_start,
+                           execute_programs=[[int(when), code]
+                                             for when, code, *_ in arguments.execute_program],
+                           debug=arguments.debug)
+
+
+def run_exportdfm(arguments):
+    start_stock(devices=True)
+    script("ExportDFM").main(model_class_name=arguments.model_name,
+                             saved_models_path=Path(arguments.model_dir))
+
+
+def run_merge(arguments):
+    start_stock(devices=True)
+    script("Merger").main(model_class_name=arguments.model_name,
+                          saved_models_path=Path(arguments.model_dir),
+                          force_model_name=arguments.force_model_name,
+                          input_path=Path(arguments.input_dir),
+                          output_path=Path(arguments.output_dir),
+                          output_mask_path=Path(arguments.output_mask_dir),
+                          aligned_path=path_or_none(arguments.aligned_dir),
+                          force_gpu_idxs=arguments.force_gpu_idxs, cpu_only=arguments.cpu_only)
+
+
+def run_extract_video(arguments):
+    start_stock()
+    script("VideoEd").extract_video(arguments.input_file, arguments.output_dir, arguments.output_ext,
+                                    arguments.fps)
+
+
+def run_cut_video(arguments):
+    start_stock()
+    script("VideoEd").cut_video(arguments.input_file, arguments.from_time, arguments.to_time,
+                                arguments.audio_track_id, arguments.bitrate)
+
+
+def run_denoise(arguments):
+    start_stock()
+    script("VideoEd").denoise_image_sequence(arguments.input_dir, arguments.factor)
+
+
+def run_video_from_sequence(arguments):
+    start_stock()
+    script("VideoEd").video_from_sequence(input_dir=arguments.input_dir, output_file=arguments.output_file,
+                                          reference_file=arguments.reference_file, ext=arguments.ext,
+                                          fps=arguments.fps, bitrate=arguments.bitrate,
+                                          include_audio=arguments.include_audio, lossless=arguments.lossless)
+
+
+def run_enhance(arguments):
+    start_stock(devices=True)
+    script("FacesetEnhancer").process_folder(Path(arguments.input_dir), cpu_only=arguments.cpu_only,
+                                             force_gpu_idxs=arguments.force_gpu_idxs)
+
+
+def run_resize(arguments):
+    start_stock()
+    script("FacesetResizer").process_folder(Path(arguments.input_dir))
+
+
+def run_dev_test(arguments):
+    start_stock(devices=True)
+    script("dev_misc").dev_gen_mask_files(arguments.input_dir)
+
+
+def run_xseg_editor(arguments):
+    start_stock()
+    return importlib.import_module("XSegEditor.XSegEditor").start(Path(arguments.input_dir))
+
+
+def run_xseg_apply(arguments):
+    start_stock(devices=True)
+    script("XSegUtil").apply_xseg(Path(arguments.input_dir), Path(arguments.model_dir))
+
+
+def run_xseg_remove(arguments):
+    start_stock()
+    script("XSegUtil").remove_xseg(Path(arguments.input_dir))
+
+
+def run_xseg_remove_labels(arguments):
+    start_stock()
+    script("XSegUtil").remove_xseg_labels(Path(arguments.input_dir))
+
+
+def run_xseg_fetch(arguments):
+    start_stock()
+    script("XSegUtil").fetch_xseg(Path(arguments.input_dir))
+
+
+def script(name):
+    """Import mainscripts.<name>: ours or DeepFaceLab's, whichever lies beside this file."""
+    return importlib.import_module("mainscripts." + name)
+
+
+def start_stock(devices=False):
+    """Prepare the process as DeepFaceLab's own modules expect it.
+
+    devices: list the GPUs into environment variables, in a process of its own that imports
+    TensorFlow for seconds; only commands that run networks read them.
+    """
+    import multiprocessing
+    multiprocessing.set_start_method("spawn")
+    if devices:
+        importlib.import_module("core.leras").nn.initialize_main_env()
+    compat.set_lowest_priority()
+
+
+def numbers(text):
+    """Return the ints of a comma-separated list, or None."""
+    return None if text is None else [int(part) for part in text.split(",")]
+
+
+def path_or_none(text):
+    return None if text is None else Path(text)
+
+
+# --- what the commands take ------------------------------------------------------------------
+
+def full_path(text):
+    return os.path.abspath(os.path.expanduser(text))
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def model_names():
+    """Return the names of the models beside this file, or None where there is no such folder."""
+    folder = Path(__file__).parent / "models"
+    if not folder.is_dir():
+        return None
+    prefix = "model_"
+    return sorted(name[len(prefix):] for name in os.listdir(str(folder)) if name.lower().startswith(prefix))
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An ArgumentParser with the few kinds of options that DeepFaceLab's commands are made of."""
+
+    def path(self, option, help=None, required=True):
+        self.add_argument(option, required=required, type=full_path, metavar="PATH", help=help)
+
+    def flag(self, option, help=""):
+        self.add_argument(option, action="store_true", default=False, help=help)
+
+    def number(self, option, help, default=None):
+        self.add_argument(option, type=int, metavar="N", default=default, help=help)
+
+    def text(self, option, help, default=None):
+        self.add_argument(option, default=default, metavar="TEXT", help=help)
+
+    def model(self):
+        self.add_argument("--model", dest="model_name", required=True, choices=model_names(),
+                          help="Kind of model.")
+
+    def devices(self):
+        self.flag("--cpu-only", help="Use the processor, no graphics card.")
+        self.text("--force-gpu-idxs", help="Numbers of the graphics cards to use, with commas between them.")
+
+
+def build_parser():
+    """Return the parser of the whole command line; a parsed command has its function in `func`."""
+    parser = CommandParser()
+    parser.set_defaults(func=None, command=None)
+    commands = parser.add_subparsers()
+
+    def command(name, func, help, group=None):
+        result = (group or commands).add_parser(name, help=help)
+        result.set_defaults(func=func, command=result.prog.split(" ", 1)[1])
+        return result
+
+    def group(name, help):
+        return commands.add_parser(name, help=help).add_subparsers()
+
+    add_extract(command)
+    add_sort(command)
+    add_util(command)
+    add_train(command)
+    add_export_and_merge(command)
+    add_videoed(command, group("videoed", help="Work on videos."))
+    add_faceset_tools(command, group("facesettool", help="Work on facesets."))
+    p = command("dev_test", run_dev_test, help="For developers.")
+    p.path("--input-dir")
+    add_xseg(command, group("xseg", help="Work on XSeg masks."))
+    return parser
+
+
+def add_extract(command):
+    p = command("extract", run_extract, help="Find the faces in pictures and save them aligned.")
+    p.add_argument("--detector", choices=["s3fd", "manual"], default=None, help="Who finds the faces.")
+    p.path("--input-dir", help="Folder of the frames.")
+    p.path("--output-dir", help="Folder for the faces.")
+    p.add_argument("--output-debug", action="store_true", default=None,
+                   help="Also save each frame with the landmarks drawn in, to <output-dir>_debug.")
+    p.add_argument("--no-output-debug", dest="output_debug", action="store_false", default=None,
+                   help="Save no frames with landmarks.")
+    p.add_argument("--face-type", choices=["half_face", "full_face", "whole_face", "head", "mark_only"],
+                   default=None, help="How much of the head a face shows.")
+    p.number("--max-faces-from-image", help="At most this many faces of one frame; 0: all.")
+    p.number("--image-size", help="Side of the saved faces in pixels.")
+    p.number("--jpeg-quality", help="JPEG quality of the saved faces, 1 to 100.")
+    p.flag("--manual-fix", help="Mark by hand the frames in which no face was found.")
+    p.flag("--manual-output-debug-fix", help="Mark by hand the frames deleted from <output-dir>_debug.")
+    p.number("--manual-window-size", default=1368, help="Width of the window for marking by hand (1368).")
+    p.devices()
+
+
+def add_sort(command):
+    p = command("sort", run_sort, help="Put the faces of a folder in order.")
+    p.path("--input-dir", help="Folder of the faces.")
+    p.add_argument("--by", dest="sort_by_method", default=None, metavar="METHOD",
+                   choices=SORT_METHODS + tuple(SORT_ALIASES),
+                   help="What to sort by: {}. Asked for if left out.".format(", ".join(SORT_METHODS)))
+    p.add_argument("--target-count", type=positive, metavar="N", default=None,
+                   help="For final and final-fast: how many faces to keep.")
+    likeness = p.add_mutually_exclusive_group()
+    likeness.add_argument("--similar", dest="similar", action="store_true", default=None,
+                          help="For absdiff: each face is followed by the most similar one.")
+    likeness.add_argument("--dissimilar", dest="similar", action="store_false", default=None,
+                          help="For absdiff: each face is followed by the least similar one.")
+    p.flag("--undo", help="Give the files the names and places they had before the last sort.")
+    p.flag("--dry-run", help="Show the new names and change nothing.")
+    p.flag("--yes", help="Take the default of every question.")
+    p.add_argument("--log", type=full_path, metavar="FILE", default=None,
+                   help="Add everything shown, with times, to this text file.")
+
+
+def add_util(command):
+    p = command("util", run_util, help="Small tools for facesets.")
+    p.path("--input-dir", help="Folder of the faces.")
+    p.flag("--add-landmarks-debug-images", help="Save each face with its landmarks drawn in, too.")
+    p.flag("--recover-original-aligned-filename", help="Name the faces after their frames again.")
+    p.flag("--save-faceset-metadata", help="Save what DeepFaceLab knows about the faces to a file.")
+    p.flag("--restore-faceset-metadata", help="Put the saved data back into faces of the same names.")
+    p.flag("--pack-faceset", help="Put all faces into one faceset.pak.")
+    p.flag("--unpack-faceset", help="Take the faces out of faceset.pak.")
+    p.flag("--export-faceset-mask", help="Save the masks of the faces as pictures.")
+
+
+def add_train(command):
+    p = command("train", run_train, help="Train a model.")
+    p.path("--training-data-src-dir", help="Folder of the src faces.")
+    p.path("--training-data-dst-dir", help="Folder of the dst faces.")
+    p.path("--pretraining-data-dir", required=False, help="Folder of the faces for pretraining.")
+    p.path("--pretrained-model-dir", required=False, help="Folder of a pretrained model (Quick96 only).")
+    p.path("--model-dir", help="Folder of the model's files.")
+    p.model()
+    p.flag("--debug", help="Show the samples instead of training.")
+    p.flag("--no-preview", help="Open no preview window.")
+    p.text("--force-model-name", help="Name of the saved model, which is then not asked for.")
+    p.devices()
+    p.flag("--silent-start", help="Ask nothing: best graphics card, model used last.")
+    p.add_argument("--execute-program", default=[], action="append", nargs="+", metavar="WORD",
+                   help="Seconds and Python code to run then; may be given several times.")
+
+
+def add_export_and_merge(command):
+    p = command("exportdfm", run_exportdfm, help="Export a model for DeepFaceLive.")
+    p.path("--model-dir", help="Folder of the model's files.")
+    p.model()
+
+    p = command("merge", run_merge, help="Put the trained face into the frames.")
+    p.path("--input-dir", help="Folder of the frames.")
+    p.path("--output-dir", help="Folder for the merged frames.")
+    p.path("--output-mask-dir", help="Folder for the masks.")
+    p.path("--aligned-dir", required=False, help="Folder of the dst faces.")
+    p.path("--model-dir", help="Folder of the model's files.")
+    p.model()
+    p.text("--force-model-name", help="Name of the saved model, which is then not asked for.")
+    p.devices()
+
+
+def add_videoed(command, group):
+    first = " NAME.* takes the first file of that name."
+    p = command("extract-video", run_extract_video, group=group, help="Save a video's frames as pictures.")
+    p.path("--input-file", help="The video." + first)
+    p.path("--output-dir", help="Folder for the frames.")
+    p.text("--output-ext", help="Format of the frames: png or jpg.")
+    p.number("--fps", help="Frames to take of each second; 0: all.")
+
+    p = command("cut-video", run_cut_video, group=group, help="Cut a part out of a video.")
+    p.path("--input-file", help="The video." + first)
+    p.text("--from-time", help="Start, as 00:00:00.000")
+    p.text("--to-time", help="End, as 00:00:00.000")
+    p.number("--audio-track-id", help="Number of the sound track to keep.")
+    p.number("--bitrate", help="Bitrate of the new video in Mbit/s.")
+
+    p = command("denoise-image-sequence", run_denoise, group=group,
+                help="Take noise and shaking pixels out of frames, keeping edges sharp.")
+    p.path("--input-dir", help="Folder of the frames.")
+    p.number("--factor", help="Strength, 1 to 20.")
+
+    p = command("video-from-sequence", run_video_from_sequence, group=group, help="Make a video.")
+    p.path("--input-dir", help="Folder of the frames.")
+    p.path("--output-file", help="The video to write.")
+    p.path("--reference-file", required=False, help="Video that gives frame rate and sound." + first)
+    p.text("--ext", default="png", help="Format of the frames (png).")
+    p.number("--fps", help="Frames a second, unless there is a reference file.")
+    p.number("--bitrate", help="Bitrate of the video in Mbit/s.")
+    p.flag("--include-audio", help="Take the sound of the reference file.")
+    p.flag("--lossless", help="Lose nothing; large files.")
+
+
+def add_faceset_tools(command, group):
+    p = command("enhance", run_enhance, group=group, help="Add detail to the faces by a network.")
+    p.path("--input-dir", help="Folder of the faces.")
+    p.devices()
+    p = command("resize", run_resize, group=group, help="Change the size or type of the faces.")
+    p.path("--input-dir", help="Folder of the faces.")
+
+
+def add_xseg(command, group):
+    for name, func, text in (("editor", run_xseg_editor, "Draw masks by hand."),
+                             ("apply", run_xseg_apply, "Let the trained XSeg model mask the faces."),
+                             ("remove", run_xseg_remove, "Take the masks that XSeg applied off the faces."),
+                             ("remove_labels", run_xseg_remove_labels, "Take the drawn masks off the faces."),
+                             ("fetch", run_xseg_fetch, "Copy faces with drawn masks to <input-dir>_xseg.")):
+        p = command(name, func, group=group, help=text)
+        p.path("--input-dir", help="Folder of the faces.")
+        if name == "apply":
+            p.path("--model-dir", help="Folder of the XSeg model.")

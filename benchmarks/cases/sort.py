@@ -1,0 +1,187 @@
+"""Sort: every method as a user starts it, the start-up, and what no sort can beat.
+
+A case knows the command of each candidate: ours, DeepFaceLab's, the naive oracle's, and its limit. All get
+a folder that they may rename in.
+"""
+import collections
+import hashlib
+import json
+import math
+import os
+import sys
+
+from benchmarks import timing
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAM = os.path.join(ROOT, "DeepFaceLab")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+SAME_VALUE = 1e-6              # relative: rounding noise, below which DeepFaceLab itself separates nothing
+
+Case = collections.namedtuple("Case", (
+    "name", "method", "faces", "goal", "limit", "share", "stock_faces", "naive_faces", "stock_words",
+    "answers", "our_words", "naive_words", "values"))
+Case.__doc__ = """One line of the table. method: of sort, None for a limit alone. faces: how many by default.
+goal: how many times faster than DeepFaceLab it shall be. limit: a word of limits.py, "start" for the start
+of Python, or None. share: how many times its limit it may take, or None. stock_faces, naive_faces: how many
+at most where the baseline is slow, None: as many as wished. stock_words, answers: DeepFaceLab's command line
+after the folder, and what it reads from stdin. our_words, naive_words: ours. values: the method whose values
+show which faces tie, or None."""
+
+Outcome = collections.namedtuple("Outcome", "names contents trash")
+Outcome.__doc__ = """What a sort left. names: of the images in the folder, sorted; contents: their hashes in
+that order; trash: {name: hash} of the trash folder."""
+
+
+def _case(key, faces, goal, limit, naive_faces, stock_faces=None, method=None, values=None, answers="\n",
+          stock_words=None, our_words=(), naive_words=(), share=None):
+    method = method or key
+    if stock_words is None:
+        stock_words = ("--by", method)
+    return Case("sort." + key, method, faces, goal, limit, share, stock_faces, naive_faces, stock_words,
+                answers, ("--by", method, "--yes") + our_words, (method,) + naive_words, values)
+
+
+def _limit(word, faces):
+    return Case("limit." + word, None, faces, None, word, None, None, None, None, None, None, None, None)
+
+
+# DeepFaceLab offers no --by for "best faces": their numbers are typed, then the default target is taken.
+# Its absdiff computes n x n differences of float pictures, on one 2-core machine hours for 2,000 faces.
+CASES = [
+    _case("start", 0, 6, "start", None, method="face-yaw"),
+    _case("blur", 500, 60, "decode", 8, values="blur"),
+    _case("motion-blur", 500, 6, "decode", 8, values="motion-blur"),
+    _case("face-yaw", 2000, 25, "heads", 300),
+    _case("face-pitch", 2000, 25, "heads", 300),
+    _case("face-source-rect-size", 2000, 30, "heads", 300),
+    _case("hist", 2000, 10, "decode", 100),
+    _case("hist-dissim", 2000, 20, "decode", 100, values="hist-dissim"),
+    _case("brightness", 2000, 3, "decode", 8, share=1.2),
+    _case("hue", 2000, 3, "decode", 8, share=1.2),
+    _case("black", 2000, 3, "decode", 100, share=1.2),
+    _case("origname", 2000, 30, "heads", 300),
+    _case("oneface", 2000, 6, "start", 300),
+    _case("absdiff", 2000, 50, "decode", 30, stock_faces=120, answers="y\ncpu\n", our_words=("--similar",)),
+    _case("absdiff-dissimilar", 2000, 50, "decode", 30, stock_faces=120, method="absdiff", answers="n\ncpu\n",
+          our_words=("--dissimilar",), naive_words=("--dissimilar",)),
+    _case("final", 500, 60, "decode", 8, values="blur", stock_words=(), answers="13\n\n"),
+    _case("final-fast", 500, 6, "decode", 100, values="face-source-rect-size", stock_words=(),
+          answers="14\n\n"),
+    _limit("heads", 2000),
+    _limit("decode", 2000),
+]
+
+
+# --- the commands ----------------------------------------------------------------------------
+
+def our_command(case, folder):
+    """The command line of this project (list of str)."""
+    program = os.path.join(PROGRAM, "main.py")
+    return [sys.executable, program, "sort", "--input-dir", folder] + list(case.our_words)
+
+
+def stock_command(case, folder, tree, python):
+    """The command line of a DeepFaceLab tree (list of str)."""
+    return [python, os.path.join(tree, "main.py"), "sort", "--input-dir", folder] + list(case.stock_words)
+
+
+def naive_command(case, folder):
+    """The command line of the naive oracle, which prints an order and moves nothing (list of str)."""
+    method = list(case.naive_words)
+    return [sys.executable, os.path.join(ROOT, "tests", "naive", "sort.py"), method[0], folder] + method[1:]
+
+
+def limit_command(case, folder):
+    """The command line of what the case cannot beat (list of str)."""
+    if case.limit == "start":
+        return [sys.executable, "-c", "pass"]
+    return [sys.executable, os.path.join(ROOT, "benchmarks", "limits.py"), case.limit, folder]
+
+
+# --- what came out ---------------------------------------------------------------------------
+
+class Hashes(object):
+    """Content hashes of files; a file that only got another name is not read again."""
+
+    def __init__(self):
+        self._known = {}
+
+    def of(self, path):
+        """The hash of a file's content (str)."""
+        state = os.stat(path)
+        key = state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
+        if key not in self._known:
+            with open(path, "rb") as stream:
+                self._known[key] = hashlib.sha1(stream.read()).hexdigest()
+        return self._known[key]
+
+
+def outcome(folder, hashes):
+    """What a sort made of a folder and of the trash folder beside it: an Outcome."""
+    names = _image_names(folder)
+    trash = folder + "_trash"
+    trashed = _image_names(trash) if os.path.isdir(trash) else []
+    return Outcome(names, [hashes.of(os.path.join(folder, name)) for name in names],
+                   {name: hashes.of(os.path.join(trash, name)) for name in trashed})
+
+
+def naive_outcome(text, folder, hashes):
+    """What an untouched folder would be after the order that the naive oracle printed: an Outcome."""
+    printed = json.loads(text.splitlines()[-1])
+    if not printed["sorted"] and not printed["trash"]:
+        return outcome(folder, hashes)
+    contents = {name: hashes.of(os.path.join(folder, name)) for name in _image_names(folder)}
+    names = ["{:05d}{}".format(i, os.path.splitext(name)[1]) for i, name in enumerate(printed["sorted"])]
+    return Outcome(names, [contents[name] for name in printed["sorted"]],
+                   {name: contents[name] for name in printed["trash"]})
+
+
+def _image_names(folder):
+    return sorted(name for name in os.listdir(folder) if name.lower().endswith(IMAGE_SUFFIXES))
+
+
+def compare(theirs, ours, values=None):
+    """How two Outcomes relate: "yes", "ties" or "NO".
+
+    "ties": they differ only where faces have the same value (relative difference below SAME_VALUE).
+    DeepFaceLab appends results of its processes as they arrive, so among equal values its order is another
+    one in each run; and a sum of rounded numbers may order two equal faces either way. values: a function
+    that returns {hash: value}, asked for only if the outcomes are not the same.
+    """
+    if theirs == ours:
+        return "yes"
+    everything = [sorted(side.contents + list(side.trash.values())) for side in (theirs, ours)]
+    if everything[0] != everything[1] or theirs.names != ours.names or values is None:
+        return "NO"
+    known = values()
+    pairs = list(zip(theirs.contents, ours.contents))
+    pairs += zip(_by_value(theirs.trash, known), _by_value(ours.trash, known))
+    different = [pair for pair in pairs if pair[0] != pair[1]]
+    tied = all(a in known and b in known and math.isclose(known[a], known[b], rel_tol=SAME_VALUE)
+               for a, b in different)
+    return "ties" if tied else "NO"
+
+
+def _by_value(trash, values):
+    return sorted(trash.values(), key=lambda content: (values.get(content, 0), content))
+
+
+PRINT_VALUES = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from mainscripts import Sorter
+rows, _ = Sorter.sort_func_methods[sys.argv[2]][1](Path(sys.argv[3]))
+print("\\n" + json.dumps([[str(row[0]), float(row[1])] for row in rows]))
+"""
+
+
+def tie_values(case, folder, hashes, log_path, environment):
+    """The values by which a method ranked the faces of an untouched folder: {hash: value}."""
+    command = [sys.executable, "-c", PRINT_VALUES, PROGRAM, case.values, folder]
+    run = timing.run_process(command, log_path, environment)
+    if run.exit_code:
+        return {}
+    with open(log_path, encoding="utf-8", errors="replace") as stream:
+        rows = json.loads(stream.read().splitlines()[-1])
+    return {hashes.of(path): value for path, value in rows}

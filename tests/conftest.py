@@ -1,0 +1,16 @@
+"""What all tests share: where the code lies, and random input that is the same in every run."""
+import os
+import sys
+
+from hypothesis import HealthCheck, settings
+
+TESTS = os.path.dirname(os.path.abspath(__file__))
+PROGRAM = os.path.join(os.path.dirname(TESTS), "DeepFaceLab")
+
+for folder in (TESTS, PROGRAM):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+settings.register_profile("ci", derandomize=True, deadline=None, database=None,
+                          suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci")

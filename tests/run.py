@@ -1,0 +1,40 @@
+"""All checks of the project: python tests/run.py [words for pytest]
+
+Lint, oldest Python, tests, and the tests of kernels once more without compilation. Every check
+runs, whatever became of the one before; the exit code is 0 when all of them passed.
+"""
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDERS = [name for name in ("DeepFaceLab", "benchmarks", "tests") if os.path.isdir(os.path.join(ROOT, name))]
+LINT = ["-m", "flake8", "--isolated", "--max-line-length=110", "--select=F,E501,E9,W6"]
+OLDEST_PYTHON = ["-c", "import vermin; vermin.main()", "-t=3.6-", "--violations", "--no-tips", "--quiet"]
+NOTHING_COLLECTED = 5
+
+
+def run(title, words, **environment):
+    """Run Python with these words. Return its exit code."""
+    print("\n== {}".format(title), flush=True)
+    return subprocess.call([sys.executable] + words, cwd=ROOT, env=dict(os.environ, **environment))
+
+
+def main(words):
+    """Run every check. Return how many failed."""
+    codes = {
+        "lint": run("lint", LINT + FOLDERS),
+        "oldest Python": run("oldest Python", OLDEST_PYTHON + FOLDERS),
+        "tests": run("tests", ["-m", "pytest"] + words),
+        "plain kernels": run("tests of kernels, not compiled", ["-m", "pytest", "-m", "kernel"] + words,
+                             NUMBA_DISABLE_JIT="1"),
+    }
+    if words and codes["plain kernels"] == NOTHING_COLLECTED:
+        codes["plain kernels"] = 0  # a choice of tests may hold no kernel
+    failed = [title for title, code in codes.items() if code]
+    print("\n== " + ("failed: " + ", ".join(failed) if failed else "all checks passed"), flush=True)
+    return len(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
