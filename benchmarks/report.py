@@ -8,6 +8,7 @@ import subprocess
 from benchmarks import timing
 
 PACKAGES = ("numpy", "opencv-python", "numba", "tensorflow", "scikit-image", "scipy", "h5py", "tqdm")
+SHOWN_PACKAGES = ("python", "numpy", "opencv-python", "numba", "tensorflow")
 PRINT_VERSIONS = """
 import json, platform, sys
 found = {"python": platform.python_version()}
@@ -131,6 +132,15 @@ results are equal, its ratios say little. To compare with DeepFaceLab give --sto
 TIES_NOTE = "ties: equal but for the order of faces with the same value, which is random in DeepFaceLab."
 ONCE_NOTE = "n=1: run once only."
 MEMORY_NOTE = "No memory is shown without psutil: python -m pip install psutil"
+
+
+def environment(found):
+    """What everything ran on, a line each (str). found: {who: versions}."""
+    lines = ["{processor}, {cores} cores, {system}".format(**machine())]
+    for who, has in found.items():
+        named = ["{} {}".format(name, has[name]) for name in SHOWN_PACKAGES if has.get(name)]
+        lines.append("{}: {}".format(who, ", ".join(named) or "unknown versions"))
+    return "\n".join(lines)
 
 
 def notes(rows, baseline_kind):

@@ -107,18 +107,20 @@ class Bench(object):
         started = time.time()
         say("{} cases against {}, in {}".format(len(self.cases), self.stock or "naive oracles", self.folder))
         rows = [self.measure(case) for case in self.cases]
+        versions = {"ours": report.versions(sys.executable)}
+        if self.stock:
+            versions["DeepFaceLab"] = report.versions(self.arguments.stock_python)
         print(report.table(rows))
         print()
+        print(report.environment(versions))
         print(report.notes(rows, self.baseline_kind))
         self.print_failures(rows)
-        about = {"baseline": self.baseline_kind, "seconds": round(time.time() - started, 1),
-                 "versions": {"ours": report.versions(sys.executable)},
+        took = round(time.time() - started, 1)
+        about = {"baseline": self.baseline_kind, "versions": versions, "seconds": took,
                  "faces_from": "user" if self.own_faces else "generated, 320 px, JPG quality 100"}
-        if self.stock:
-            about["versions"]["DeepFaceLab"] = report.versions(self.arguments.stock_python)
         try:
             report.write_json(self.arguments.json, rows, about)
-            say("Samples: {} ({:.0f} s in all)".format(self.arguments.json, about["seconds"]))
+            say("Samples: {} ({:.0f} s in all)".format(self.arguments.json, took))
         except OSError as error:
             say("The samples were not written to {}: {}".format(self.arguments.json, error.strerror))
         good = all(row["equal"] in ("yes", "ties", None) and not failures(row) for row in rows)

@@ -22,7 +22,9 @@ MODES = (
     "enospc-on",     # nothing that needs room succeeds any more
     "power",         # power cut: file contents that were not synced are gone
     "power-names",   # and a random choice of the renames, removals and new folders not yet synced
+    "power-order",   # and all of those but the last: nothing is in order that was not synced
 )
+POWER_CUTS = ("power", "power-names", "power-order")
 
 KILLED, DONE, REFUSED, BROKEN = "killed", "done", "refused", "broken"
 
@@ -123,11 +125,15 @@ class _Shim:
     # --- faults ---
 
     def strike(self, kind, index, path, torn):
-        if self.mode in ("kill", "power", "power-names"):
+        if self.mode == "kill" or self.mode in POWER_CUTS:
             if torn is not None:
                 torn()
-            if self.mode != "kill":
-                self.cut_power()
+            if self.mode in POWER_CUTS:
+                try:
+                    self.cut_power()
+                except Exception:
+                    traceback.print_exc()
+                    os._exit(72)  # the shim is wrong: BROKEN
             os.kill(os.getpid(), signal.SIGKILL)
         if self.mode == "eio" and index == self.at or self.mode == "eio-on":
             raise OSError(errno.EIO, os.strerror(errno.EIO), path if isinstance(path, str) else None)
@@ -139,11 +145,16 @@ class _Shim:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path if isinstance(path, str) else None)
 
     def cut_power(self):
+        unsynced = [take_back for folders, take_back in self.names if folders]
         if self.mode == "power-names":
             chance = random.Random(self.at)
-            for folders, take_back in reversed(self.names):
-                if folders and chance.random() < 0.5:
-                    take_back()
+            unsynced = [take_back for take_back in unsynced if chance.random() < 0.5]
+        elif self.mode == "power-order":
+            unsynced = unsynced[:-1]
+        else:
+            unsynced = []
+        for take_back in reversed(unsynced):
+            take_back()
         for folder, _, names in os.walk(self.root):
             for name in names:
                 path = os.path.join(folder, name)
@@ -197,7 +208,7 @@ class _Shim:
         replaced = self.content(target)
 
         def take_back():
-            if os.path.lexists(target) and not os.path.lexists(source):
+            if os.path.lexists(target) and not os.path.lexists(source) and os.path.isdir(_parent(source)):
                 self.real["os.rename"](target, source)
                 if replaced is not None:
                     self.create(target, replaced)
@@ -234,6 +245,16 @@ class _Shim:
             self.real["os.mkdir"](path, *arguments)
             self.names.append(({_parent(path)}, take_back))
         return self.operation("mkdir", path, act)
+
+    def os_rmdir(self, path):
+        def take_back():
+            if not os.path.lexists(path):
+                self.real["os.mkdir"](path)
+
+        def act():
+            self.real["os.rmdir"](path)
+            self.names.append(({_parent(path)}, take_back))
+        return self.operation("rmdir", path, act)
 
     def content(self, path):
         if not os.path.isfile(path):

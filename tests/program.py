@@ -37,8 +37,8 @@ class Recorder:
         return int(os.environ.get("ANSWER", "0"))
 """
 STAND_IN = "import sys, recorder\nsys.modules[__name__] = recorder.Recorder(__name__)\n"
-SCRIPTS = ("Extractor", "Util", "Trainer", "ExportDFM", "Merger", "VideoEd", "FacesetEnhancer", "FacesetResizer",
-           "XSegUtil", "dev_misc")
+SCRIPTS = ("Extractor", "Util", "Trainer", "ExportDFM", "Merger", "VideoEd", "FacesetEnhancer",
+           "FacesetResizer", "XSegUtil", "dev_misc")
 
 
 class Program:

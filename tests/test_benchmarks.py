@@ -233,6 +233,17 @@ def test_outcome_of_a_folder_and_of_a_printed_order(tmp_path):
     assert sort_cases.outcome(str(folder), hashes) != expected
 
 
+def test_values_that_show_ties(tmp_path):
+    folder = tmp_path / "aligned"
+    workspace.make_faceset(str(folder), 10, size=48, ties=True, non_dfl=1)
+    case, = cases.choose(["sort.final-fast"])
+    hashes = sort_cases.Hashes()
+    values = sort_cases.tie_values(case, str(folder), hashes, str(tmp_path / "log"), {})
+    expected = {hashes.of(str(path)): naive_metadata.source_area(path) for path in folder.iterdir()
+                if metadata_of(path)}
+    assert values == expected and len(values) >= 5
+
+
 def test_every_method_has_a_case():
     from mainscripts import Sorter
     measured = [case.method for case in cases.ALL if case.method]
@@ -347,6 +358,8 @@ def test_table_and_json(tmp_path):
     assert "failed" in lines[4] and "ties" in lines[3]
     assert "random in DeepFaceLab" in report.notes(rows, "DeepFaceLab")
     assert "NOT DeepFaceLab" in report.notes(rows, "naive oracle")
+    told = report.environment({"ours": report.versions(sys.executable), "DeepFaceLab": {}})
+    assert "numpy " + np.__version__ in told.splitlines()[1] and "unknown" in told.splitlines()[2]
     report.write_json(str(tmp_path / "r.json"), rows, {"baseline": "DeepFaceLab"})
     saved = json.loads((tmp_path / "r.json").read_text())
     assert saved["cases"][0]["ratio"] == pytest.approx(65.8)

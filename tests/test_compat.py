@@ -223,6 +223,14 @@ def test_console_takes_any_text(encoding):
     assert err.strip() == "\u0444".encode(encoding, "backslashreplace")
 
 
+def test_console_without_buffer_stays_so():
+    code = IMPORT + "compat.make_console_safe(); print('at once'); print('too', file=sys.__stderr__); input()"
+    process = subprocess.Popen([sys.executable, "-u", "-c", code, PROGRAM], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert (process.stdout.readline().strip(), process.stderr.readline().strip()) == (b"at once", b"too")
+    assert process.communicate(b"\n", timeout=60) == (b"", b"") and process.returncode == 0
+
+
 def test_console_that_is_not_there():
     code = IMPORT + "sys.stdout = sys.stderr = None; compat.make_console_safe(); " \
                     "print('nobody'); sys.stderr.write('hears')"

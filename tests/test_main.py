@@ -47,7 +47,8 @@ def options_of(parser, command=()):
 
 @pytest.mark.parametrize("command, option, dest, default, required, choices, kind", STOCK_OPTIONS)
 def test_option_of_stock(command, option, dest, default, required, choices, kind):
-    action = {(name, text): found for name, text, found in options_of(command_line.build_parser())}[command, option]
+    actions = {(name, text): found for name, text, found in options_of(command_line.build_parser())}
+    action = actions[command, option]
     assert (action.dest, action.default, action.required) == (dest, default, required)
     assert choices is None or set(choices) <= set(action.choices)
     assert choices is None or command == "sort" or set(choices) == set(action.choices)
@@ -230,7 +231,8 @@ def test_log_that_cannot_be_written_stops_before_the_work(alone):
 
 def test_errors_of_deepfacelab_keep_their_traceback(tmp_path):
     program = Program(tmp_path)
-    program.write("mainscripts/Util.py", "def save_faceset_metadata_folder(input_path):\n    raise KeyError('x')\n")
+    program.write("mainscripts/Util.py",
+                  "def save_faceset_metadata_folder(input_path):\n    raise KeyError('x')\n")
     code, out, err = program.run("util", "--input-dir", "a", "--save-faceset-metadata")
     assert code == 1 and err.startswith("Traceback") and err.endswith("KeyError: 'x'\n")
 

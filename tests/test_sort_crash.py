@@ -95,7 +95,7 @@ def test_sort_cut_at_every_operation(workspace, first, second):
         how, _, words = crash_shim.run(workspace.sorting(first), workspace.root, mode, at,
                                        (renames.RenameError,))
         assert how != BROKEN, (mode, at, words)
-        assert (how == KILLED) == (mode in ("kill", "power", "power-names")), (mode, at)
+        assert (how == KILLED) == (mode == "kill" or mode in crash_shim.POWER_CUTS), (mode, at)
         workspace.expect_second_alone(how, first, second)
         ends.add(how)
     assert ends == {KILLED, DONE, REFUSED}
@@ -123,7 +123,7 @@ def test_recovery_cut_at_every_operation(workspace, first_cut):
 
     assert cut_once() == KILLED
     operations = crash_shim.count(lambda: renames.recover(workspace.folder), workspace.root)
-    for mode, at in cases(operations, ("kill", "eio", "power", "power-names")):
+    for mode, at in cases(operations, ("kill", "eio") + crash_shim.POWER_CUTS):
         cut_once()
         how, _, words = crash_shim.run(lambda: renames.recover(workspace.folder), workspace.root, mode, at,
                                        (renames.RenameError,))
@@ -175,7 +175,7 @@ def test_sort_with_trash_on_another_volume_cut_at_every_operation(workspace, mon
     monkeypatch.setattr(compat, "rename_no_replace", rename_on_one_volume)
     workspace.fresh()
     operations = crash_shim.count(workspace.sorting("up"), workspace.root)
-    for mode, at in cases(operations, ("kill", "eio", "enospc-on", "power", "power-names")):
+    for mode, at in cases(operations, ("kill", "eio", "enospc-on") + crash_shim.POWER_CUTS):
         workspace.fresh()
         how, _, words = crash_shim.run(workspace.sorting("up"), workspace.root, mode, at,
                                        (renames.RenameError,))

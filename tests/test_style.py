@@ -42,9 +42,11 @@ def stray_branches(tree):
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "hasattr":
             if getattr(node.args[0], "id", "") in ("os", "sys", "signal", "time", "cv2", "numpy", "np"):
                 yield node.lineno
-        elif isinstance(node, ast.Try) and any(type(step) in (ast.Import, ast.ImportFrom) for step in node.body):
-            for handler in node.handlers:
-                if handler.type is None or "ImportError" in ast.dump(handler) or "ModuleNot" in ast.dump(handler):
+        elif isinstance(node, ast.Try):
+            imports = any(isinstance(step, (ast.Import, ast.ImportFrom)) for step in node.body)
+            for handler in node.handlers if imports else ():
+                caught = "ImportError" if handler.type is None else ast.dump(handler.type)
+                if "ImportError" in caught or "ModuleNotFoundError" in caught:
                     yield handler.lineno
 
 
@@ -86,7 +88,8 @@ def test_sort_of_an_empty_folder_is_light(tmp_path, method):
 
 
 @pytest.mark.parametrize("text, lines", [
-    ("import sys\nif sys.platform == 'win32': pass", [2]), ("import os\nos.name", [2]), ("import platform", [1]),
+    ("import sys\nif sys.platform == 'win32': pass", [2]), ("import os\nos.name", [2]),
+    ("import platform", [1]),
     ("hasattr(os, 'fork')", [1]), ("hasattr(image, 'shape')", []),
     ("try:\n    import a\nexcept ImportError:\n    a = None", [3]),
     ("try:\n    a()\nexcept ModuleNotFoundError:\n    pass", []), ("sys.version_info >= (3, 7)", [1])])
@@ -138,5 +141,6 @@ def test_no_left_over_marks():
     found = []
     for path in files_below("DeepFaceLab", "benchmarks", "tests"):
         with open(path, encoding="utf-8") as file:
-            found += ["{}:{}".format(path, number) for number, line in enumerate(file, 1) if marks.search(line)]
+            found += ["{}:{}".format(path, number) for number, line in enumerate(file, 1)
+                      if marks.search(line)]
     assert found == []

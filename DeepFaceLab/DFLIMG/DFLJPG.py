@@ -27,7 +27,8 @@ class DFLJPG:
         try:
             inst.data = bytes(files.read_bytes(filename) if loader_func is None else loader_func(filename))
         except Exception as error:  # loader_func may raise anything
-            raise FileNotFoundError('{}: the file cannot be read ({})'.format(filename, error)) from error
+            message = '{}: the file cannot be read ({})'.format(filename, error)
+            raise FileNotFoundError(message) from error
         inst.length = len(inst.data)
         return inst
 
@@ -59,8 +60,8 @@ class DFLJPG:
             files.write_atomic(self.filename, data)
         except OSError as error:
             raise host.UserError(
-                '{} cannot be saved ({}); it is as it was. Make sure that the disk has free space, that you may write to '
-                'its folder and that no other program has it open, then start again.'.format(
+                '{} cannot be saved ({}); it is as it was. Make sure that the disk has free space, that you may '
+                'write to its folder and that no other program has it open, then start again.'.format(
                     self.filename, error.strerror or error)) from error
 
     def dump(self):
@@ -74,7 +75,7 @@ class DFLJPG:
     # --- picture ---
 
     def get_img(self):
-        """Return the picture as cv2 decodes it (uint8 (H, W, 3) BGR); None, with a message, if it cannot be read."""
+        """Return the picture as cv2 decodes it (uint8 (H, W, 3) BGR); None if it cannot be read."""
         if self.img is None:
             try:
                 self.img = files.read_image(self.filename)

@@ -1,1 +1,25 @@
-"""The engine of the overlay: it needs no DeepFaceLab around it."""
+"""The engine behind DeepFaceLab's steps. It knows nothing of DeepFaceLab; `host` is the one seam.
+
+From a prompt to its kernel:
+
+    sort: blur, motion_blur                      ranking.sharpness (edges: ranking.canny)
+    sort: yaw, pitch, rect size, original name,
+          one face in image                      ranking.metadata (dfl_jpeg, landmarks)
+    sort: histogram similarity, dissimilarity    ranking.histogram
+    sort: brightness, hue, black pixels          ranking.pixels, ranking.hue
+    sort: absolute pixel difference              ranking.absdiff
+    sort: best faces, best faces faster          ranking.best
+    sort: renaming, trash, --undo                renames (rename_walk, rename_journal, folder_lock)
+
+What they share:
+
+    host          console, questions, progress bars, log: DeepFaceLab's where it is there, else our own
+    compat        every branch on a version, a system or an optional import; the compiler (`jit`)
+    pools         ordered, bounded pools of threads and of processes (process_crew)
+    files         image lists, whole-or-nothing writes, names in any language
+    dfl_jpeg      metadata of faces without decoding them
+    safe_pickle   pickles as plain data (pickle_reader, pickle_values, pickle_scalars, pickle_writer)
+    landmarks     pose, hull, alignment, areas (landmark_tables)
+
+Imports nothing by itself, and no module imports what another sort method needs.
+"""

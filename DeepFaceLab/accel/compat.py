@@ -211,9 +211,13 @@ def make_console_safe():
         elif hasattr(stream, "buffer"):
             # Python 3.6 has no TextIOWrapper.reconfigure: wrap the same buffer again.
             import io
-            encoding, buffered_by_line = stream.encoding, stream.line_buffering
-            setattr(sys, name, io.TextIOWrapper(stream.detach(), encoding=encoding, errors="backslashreplace",
-                                                line_buffering=buffered_by_line))
+            encoding, by_line = stream.encoding, stream.line_buffering
+            below = stream.detach()
+            at_once = isinstance(below, io.RawIOBase)  # python -u
+            wrapped = io.TextIOWrapper(below, encoding=encoding, errors="backslashreplace",
+                                       line_buffering=by_line, write_through=at_once)
+            setattr(sys, name, wrapped)
+            setattr(sys, "__{}__".format(name), wrapped)  # the old stream has lost its buffer
 
 
 # --- numba -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Reads and replaces the metadata that DeepFaceLab keeps in JPEG files, without decoding or changing the picture.
+"""Reads and replaces the metadata that DeepFaceLab keeps in JPEG files; the picture is never decoded.
 
 The metadata is a pickled dict in an APP15 segment of the file's head. A JPEG file is a row of segments
 (FF, marker, big-endian length with its own two bytes, content) up to the first scan; JPEG is ITU-T T.81,
@@ -44,7 +44,7 @@ class MetadataTooLongError(ValueError):
 def read_metadata(path):
     """Return the Metadata of a JPEG file, of which only the head is read.
 
-    Raises OSError, NotJpegError, and safe_pickle.UnsafePickleError for metadata that is more than plain data.
+    Raises OSError, NotJpegError, and safe_pickle.UnsafePickleError for metadata that is no plain data.
     """
     with FileIO(path) as stream:
         head = stream.read(_FIRST_READ)
@@ -80,7 +80,7 @@ def replace_metadata(data, metadata, source='image'):
     content = safe_pickle.dumps({key: value for key, value in metadata.items() if value is not None})
     if len(content) > MAX_METADATA_BYTES:
         raise MetadataTooLongError(
-            '{}: the metadata of this face takes {:,} bytes, but a JPG file can hold {:,}. The file is left as it was. '
+            '{}: the metadata of this face takes {:,} bytes, but a JPG file can hold {:,}. The file is as it was. '
             'Remove its XSeg mask or some of its XSeg polygons, then save again.'.format(
                 source, len(content), MAX_METADATA_BYTES))
     insert_at = 2
@@ -150,7 +150,7 @@ def _read_data(data, segments, source):
         except safe_pickle.UnsafePickleError as error:
             if _is_pickle(content):
                 raise
-            # Other programs use APP15 too. Only what ends like a pickle is worth a message, if nothing else is there.
+            # Other programs use APP15 too; what ends like a pickle deserves a message if there is nothing else.
             if content.endswith(b'.'):
                 refused = error
             continue
@@ -162,5 +162,5 @@ def _read_data(data, segments, source):
 
 
 def _is_pickle(content):
-    """Tell whether an APP15 segment begins as DeepFaceLab's do: with the opcode PROTO, of protocol 2 or later."""
+    """Tell whether an APP15 segment begins as DeepFaceLab's do: with opcode PROTO, protocol 2 or later."""
     return content[:1] == b'\x80' and content[1:2] in (b'\x02', b'\x03', b'\x04', b'\x05')

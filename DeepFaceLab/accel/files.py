@@ -100,17 +100,20 @@ def retry_busy(action, *arguments):
 def read_image(path, flags=-1):
     """Read an image from a path in any language; None if the content cannot be decoded.
 
-    Returns uint8 or uint16 (H, W) or (H, W, C), BGR(A), as cv2.imdecode gives it for `flags`
-    (-1: cv2.IMREAD_UNCHANGED). Raises OSError if the file cannot be read.
+    Returns and flags as decode_image. Raises OSError if the file cannot be read.
     Answers to stock's core.cv2ex.cv2_imread.
     """
     return decode_image(read_bytes(path), flags)
 
 
 def decode_image(data, flags=-1):
-    """Decode the bytes of an image file as `read_image` does; None if that is not possible."""
+    """Decode the bytes of an image file; None if they are not one.
+
+    Returns uint8 or uint16 (H, W) or (H, W, C), BGR(A), as cv2.imdecode gives it for `flags`
+    (-1: cv2.IMREAD_UNCHANGED).
+    """
     if not data:
-        return None  # cv2 raises for these and returns None for other broken data
+        return None  # cv2 raises for nothing and for absurd sizes; other broken data gives None
     import cv2
     import numpy as np
     try:

@@ -12,8 +12,8 @@ import re
 import struct
 
 from .pickle_scalars import DECODERS, take, take_index, take_line
-from .pickle_values import (INT_ENUM, MARKERS, MAX_DEPTH, NOT_DATA, RECONSTRUCT, Marker, Refused, Unfinished, build,
-                            call, is_key, read_whole_array)
+from .pickle_values import (INT_ENUM, MARKERS, MAX_DEPTH, NOT_DATA, RECONSTRUCT, Marker, Refused, Unfinished,
+                            build, call, is_key, read_whole_array)
 
 _FREE_CHARGE = 900000
 _MAX_MARKS = 2 * MAX_DEPTH  # an array takes two more than the level that it is on
@@ -32,10 +32,11 @@ _CONTAINERS = frozenset([list, tuple, dict])
 _PLAIN = frozenset([int, float, bool, type(None)])
 
 _REFUSED_OPCODES = {
-    'i': 'INST', 'o': 'OBJ', '\x81': 'NEWOBJ', '\x92': 'NEWOBJ_EX', '\x82': 'EXT1', '\x83': 'EXT2', '\x84': 'EXT4',
-    'P': 'PERSID', 'Q': 'BINPERSID', '0': 'POP', '1': 'POP_MARK', '2': 'DUP', 'S': 'STRING', 'T': 'BINSTRING',
-    'U': 'SHORT_BINSTRING', '\x8b': 'LONG4', '\x8d': 'BINUNICODE8', '\x8e': 'BINBYTES8', '\x8f': 'EMPTY_SET',
-    '\x90': 'ADDITEMS', '\x91': 'FROZENSET', '\x97': 'NEXT_BUFFER', '\x98': 'READONLY_BUFFER'}
+    'i': 'INST', 'o': 'OBJ', '\x81': 'NEWOBJ', '\x92': 'NEWOBJ_EX', '\x82': 'EXT1', '\x83': 'EXT2',
+    '\x84': 'EXT4', 'P': 'PERSID', 'Q': 'BINPERSID', '0': 'POP', '1': 'POP_MARK', '2': 'DUP', 'S': 'STRING',
+    'T': 'BINSTRING', 'U': 'SHORT_BINSTRING', '\x8b': 'LONG4', '\x8d': 'BINUNICODE8', '\x8e': 'BINBYTES8',
+    '\x8f': 'EMPTY_SET', '\x90': 'ADDITEMS', '\x91': 'FROZENSET', '\x97': 'NEXT_BUFFER',
+    '\x98': 'READONLY_BUFFER'}
 
 
 class Reader:
@@ -58,7 +59,8 @@ class Reader:
 
     def read(self):
         """Run the stream and return its value."""
-        data, memo, decoders, constants, closers, handlers = self.data, self.memo, DECODERS, _CONSTANTS, _CLOSERS, _HANDLERS
+        data, memo, decoders = self.data, self.memo, DECODERS
+        constants, closers, handlers = _CONSTANTS, _CLOSERS, _HANDLERS
         stack, outer = [], []
         pos = 0
         while True:
@@ -391,8 +393,8 @@ class _Check:
 
 _CONSTANTS = {ord('N'): None, 0x88: True, 0x89: False, ord(')'): ()}
 
-_CLOSERS = {ord('e'): Reader.close_list_items, ord('u'): Reader.close_dict_items, ord('t'): Reader.close_tuple,
-            ord('l'): Reader.close_list, ord('d'): Reader.close_dict}
+_CLOSERS = {ord('e'): Reader.close_list_items, ord('u'): Reader.close_dict_items,
+            ord('t'): Reader.close_tuple, ord('l'): Reader.close_list, ord('d'): Reader.close_dict}
 
 _HANDLERS = {
     ord('r'): Reader.op_long_binput, ord('p'): Reader.op_put_line,

@@ -58,7 +58,7 @@ MARKERS = {(marker.module.replace('core', core), marker.name): marker
            for marker in (RECONSTRUCT, SCALAR, FROMBUFFER, NDARRAY, DTYPE) for core in ('core', '_core')}
 
 _KEY_TYPES = frozenset([str, int, bytes, float, bool, type(None)])
-_DTYPE_CODES = frozenset(['b1', 'i1', 'i2', 'i4', 'i8', 'u1', 'u2', 'u4', 'u8', 'f2', 'f4', 'f8', 'f12', 'f16'])
+_DTYPE_CODES = frozenset('b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 f12 f16'.split())
 _dtypes = {}      # (byte order, code) -> numpy.dtype
 _ndarray = None   # numpy.ndarray, from the first numpy.dtype on: importing numpy takes long
 
@@ -90,11 +90,11 @@ def call(function, arguments):
     elif function is INT_ENUM:
         if len(arguments) == 1 and type(arguments[0]) is int:
             return arguments[0]
-    raise Refused('a call of {}.{} with arguments that are not plain'.format(function.module, function.name))
+    raise Refused('a call of {}.{} for what is not plain'.format(function.module, function.name))
 
 
 def build(target, state):
-    """Give a Dtype or an Unfinished array its value, of the state that a stream has for it; raises Refused."""
+    """Give a Dtype or an Unfinished array its value, by the state that a stream has for it; raises Refused."""
     if not isinstance(target, Unfinished) or target.value is not None or type(state) is not tuple:
         raise Refused('a change of what is no new array')
     if type(target) is Dtype:
@@ -130,7 +130,8 @@ def _from_buffer(raw, dtype=None, shape=None, order=None, axes=None):
             raise Refused('an array of an unknown kind')
         array = new_array(raw, dtype, shape, order)
     else:
-        if type(axes) is not tuple or type(shape) is not tuple or [type(axis) for axis in axes] != [int] * len(shape):
+        if type(axes) is not tuple or type(shape) is not tuple \
+                or [type(axis) for axis in axes] != [int] * len(shape):
             raise Refused('an array of an unknown kind')
         array = new_array(raw, dtype, shape, 'C').transpose(axes)
     array.flags.writeable = type(raw) is bytearray
@@ -138,7 +139,7 @@ def _from_buffer(raw, dtype=None, shape=None, order=None, axes=None):
 
 
 def _dtype_of_state(code, state):
-    plain = len(state) == 8 and state[2:] == (None, None, None, -1, -1, 0) and type(state[0]) is int and state[0] == 3
+    plain = len(state) == 8 and state[0] == 3 and state[2:] == (None, None, None, -1, -1, 0)
     if not plain or type(state[1]) is not str or state[1] not in ('<', '>', '|', '='):
         raise Refused('a numpy type other than plain numbers')
     dtype = _dtypes.get((state[1], code))

@@ -12,7 +12,7 @@ _BATCH = 1000  # items between one MARK and its APPENDS or SETITEMS
 
 
 def dumps(obj):
-    """Return a pickle (bytes, protocol 3) of plain data, for `safe_pickle.loads` and for stock's pickle.loads.
+    """Return a pickle (bytes, protocol 3) of plain data, for `safe_pickle.loads` and stock's pickle.loads.
 
     Plain data is what `safe_pickle.loads` returns. Raises ValueError, which names the place, for all else.
     """
@@ -46,7 +46,9 @@ class _Writer:
             return
         # numpy is there if a value of it is; nothing else needs it.
         numpy = sys.modules.get('numpy')
-        if numpy is not None and (kind is numpy.ndarray or isinstance(obj, numpy.generic)) and obj.dtype.kind in 'biuf':
+        if numpy is not None and (kind is numpy.ndarray or isinstance(obj, numpy.generic)):
+            if obj.dtype.kind not in 'biuf':
+                self.refuse('numpy data of type {} cannot be stored'.format(obj.dtype))
             (self.write_array if kind is numpy.ndarray else self.write_scalar)(obj)
             return
         self.refuse('a {} cannot be stored'.format(kind.__name__))
@@ -205,6 +207,7 @@ class _Writer:
         self.put(obj)
 
 
-_ATOMS = {type(None): _Writer.write_none, bool: _Writer.write_bool, float: _Writer.write_float, int: _Writer.write_int}
+_ATOMS = {type(None): _Writer.write_none, bool: _Writer.write_bool, float: _Writer.write_float,
+          int: _Writer.write_int}
 _STRINGS = {str: _Writer.write_str, bytes: _Writer.write_bytes}
 _CONTAINERS = {tuple: _Writer.write_tuple, list: _Writer.write_list, dict: _Writer.write_dict}

@@ -69,17 +69,14 @@ def _move(source, target, scratch):
 
 
 def _move_across_volumes(source, target, scratch):
-    try:
-        with open(source, "rb") as reader, open(scratch, "wb") as writer:
-            shutil.copyfileobj(reader, writer)
-            writer.flush()
-            os.fsync(writer.fileno())
-        with contextlib.suppress(OSError):
-            shutil.copystat(source, scratch)  # some file systems keep no times: the content is what counts
-        compat.rename_no_replace(scratch, target)
-    except BaseException:
-        files.remove_if_there(scratch)
-        raise
+    # A scratch file that an error leaves is removed with all the rest that is put right then.
+    with open(source, "rb") as reader, open(scratch, "wb") as writer:
+        shutil.copyfileobj(reader, writer)
+        writer.flush()
+        os.fsync(writer.fileno())
+    with contextlib.suppress(OSError):
+        shutil.copystat(source, scratch)  # some file systems keep no times: the content is what counts
+    compat.rename_no_replace(scratch, target)
     compat.fsync_directory(os.path.dirname(target))
     files.retry_busy(os.remove, source)
 

@@ -1,4 +1,4 @@
-"""Reads and writes the pickles of DeepFaceLab's files as plain data, importing and calling nothing that they name.
+"""Reads and writes the pickles of DeepFaceLab's files as plain data, and runs nothing that they name.
 
 Stock reads them with pickle.loads, which runs whatever a file asks for; faces and models are passed
 around on forums. Here an interpreter of its own (`pickle_reader`) knows only the opcodes that plain

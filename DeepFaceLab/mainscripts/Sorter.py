@@ -182,21 +182,27 @@ def final_process(input_path, img_list, trash_img_list, dry_run=False):
             host.log_info("{} -> {}".format(old, new))
         host.log_info("Dry run: nothing was changed.")
         return
-    result = renames.apply_order(input_path, ordered, trashed, _progress)
+    result = renames.apply_order(input_path, ordered, trashed, _renaming_bars())
     if result.trashed:
         host.log_info("Trashed {} items to {}".format(result.trashed, result.trash_folder))
 
 
 def _undo(input_path):
-    result = renames.undo(input_path, _progress)
+    result = renames.undo(input_path, _renaming_bars())
     host.log_info("Undone: {} files have their earlier names again, {} came back from trash."
                   .format(result.renamed, result.trashed))
     if result.missing:
         host.log_info("{} files of that sort are no longer there.".format(result.missing))
 
 
-def _progress(label, total):
-    return host.progress(total=total, desc=label, leave=label == "Renaming")
+def _renaming_bars():
+    """Progress bars for the walks of a renaming; as stock's, only the last one stays on the screen."""
+    shown = []
+
+    def open_bar(label, total):
+        shown.append(label)
+        return host.progress(total=total, desc=label, leave=shown.count("Renaming") == 2)
+    return open_bar
 
 
 def _sorted_lists(input_path, title, rank):

@@ -16,8 +16,10 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
+from accel import dfl_jpeg
 from benchmarks import workspace
 from naive import metadata as naive_metadata
 
@@ -25,11 +27,11 @@ STOCK = Path(os.environ['DFL_STOCK'])
 STOCK_PYTHON = os.environ.get('DFL_STOCK_PYTHON', sys.executable)
 OURS = Path(__file__).resolve().parent.parent.parent / 'DeepFaceLab'
 
-ONE_WORKER = '''
-import multiprocessing, runpy, sys
+ONE_PROCESSOR = '''
+import multiprocessing, os, runpy, sys
 multiprocessing.cpu_count = lambda: 1
-sys.path[0] = {root!r}
-sys.argv[0] = {root!r} + '/main.py'
+sys.argv.pop(0)
+sys.path[0] = os.path.dirname(sys.argv[0])
 runpy.run_path(sys.argv[0], run_name='__main__')
 '''
 
@@ -40,8 +42,8 @@ METHODS = ['blur', 'motion-blur', 'face-yaw', 'face-pitch', 'face-source-rect-si
 # a method and what is typed at its own question
 CASES = [('blur', ''), ('motion-blur', ''), ('face-yaw', ''), ('face-pitch', ''),
          ('face-source-rect-size', ''), ('hist', ''), ('hist-dissim', ''), ('brightness', ''), ('hue', ''),
-         ('black', ''), ('origname', ''),
-         ('oneface', ''), ('final', '2000'), ('final', '256'), ('final-fast', '2000'), ('final-fast', '130')]
+         ('black', ''), ('origname', ''), ('oneface', ''), ('final', '2000'), ('final', '256'),
+         ('final-fast', '2000'), ('final-fast', '130')]
 USING_POSE = ('face-yaw', 'face-pitch', 'final', 'final-fast')
 
 
@@ -63,22 +65,45 @@ def one_size(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
+def odd_files(tmp_path_factory):
+    """Faces among images of other depths and channels that stock's hist, hist-dissim and black can read."""
+    folder = tmp_path_factory.mktemp('odd') / 'aligned'
+    names = workspace.make_faceset(str(folder), 24, seed=13, size=96)
+    image = cv2.imread(str(folder / names[0]))
+    cv2.imwrite(str(folder / 'alpha.png'), np.dstack([image, image[..., 0]]))
+    cv2.imwrite(str(folder / 'deep.png'), image.astype(np.uint16) * 30)
+    cv2.imwrite(str(folder / 'pixel.png'), image[40:41, 40:41])
+    return folder
+
+
+@pytest.fixture(scope='module')
+def grey_face(tmp_path_factory):
+    """Faces of which one is a grey JPG: stock's loader of the best faces cannot take it, and trashes it."""
+    folder = tmp_path_factory.mktemp('grey') / 'aligned'
+    names = workspace.make_faceset(str(folder), 24, seed=14, size=96)
+    grey = cv2.imencode('.jpg', cv2.imread(str(folder / names[5]), cv2.IMREAD_GRAYSCALE))[1].tobytes()
+    metadata = naive_metadata.read_metadata(folder / names[5])[1]
+    (folder / names[5]).write_bytes(dfl_jpeg.replace_metadata(grey, metadata))
+    return folder
+
+
+@pytest.fixture(scope='module')
 def same_opencv():
     version = subprocess.check_output([STOCK_PYTHON, '-c', 'import cv2; print(cv2.__version__)'])
     return version.decode().strip() == cv2.__version__
 
 
-def sorted_by(program, python, folder, copy, method, typed):
-    """Run `main.py sort` on a copy of the folder: {'kept' or 'trash': {name: content}}.
+def sorted_by(command, folder, copy, method, typed):
+    """Run `COMMAND sort` on a copy of the folder: {'kept' or 'trash': {name: content}}.
 
     The method is chosen by its number, as users do (stock's --by does not know all of them).
     """
     workspace.copy_faceset(str(folder), str(copy))
-    command = [python, '-c', ONE_WORKER.format(root=str(program)), 'sort', '--input-dir', str(copy)]
     typed = '{}\n{}\n'.format(METHODS.index(method), typed)
     environment = dict(os.environ, CUDA_VISIBLE_DEVICES='-1', TF_CPP_MIN_LOG_LEVEL='3')
-    run = subprocess.run(command, input=typed.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         env=environment, cwd=str(copy.parent))
+    run = subprocess.run(command + ['sort', '--input-dir', str(copy)], input=typed.encode(),
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+                         cwd=str(copy.parent))
     assert run.returncode == 0, run.stdout.decode(errors='replace')
     trash = copy.parent / (copy.stem + '_trash')
     return {'kept': contents(copy), 'trash': contents(trash) if trash.is_dir() else {}}
@@ -92,9 +117,10 @@ def contents(folder):
 
 def both(tmp_path, folder, method, typed):
     results = []
-    for name, program, python in (('stock', STOCK, STOCK_PYTHON), ('ours', OURS, sys.executable)):
+    for name, command in (('stock', [STOCK_PYTHON, '-c', ONE_PROCESSOR, str(STOCK / 'main.py')]),
+                          ('ours', [sys.executable, str(OURS / 'main.py')])):
         (tmp_path / name).mkdir()
-        results.append(sorted_by(program, python, folder, tmp_path / name / 'aligned', method, typed))
+        results.append(sorted_by(command, folder, tmp_path / name / 'aligned', method, typed))
     return results
 
 
@@ -137,3 +163,17 @@ def test_absdiff_of_one_size(tmp_path, one_size, similar):
     ref, comp = both(tmp_path, one_size, 'absdiff', similar)
     assert_nothing_lost(ref, one_size)
     assert_equal(ref, comp)
+
+
+@pytest.mark.parametrize('method', ['hist', 'hist-dissim', 'black'])
+def test_images_of_other_depths_and_channels(tmp_path, odd_files, method):
+    ref, comp = both(tmp_path, odd_files, method, '')
+    assert_nothing_lost(ref, odd_files)
+    assert_equal(ref, comp)
+
+
+@pytest.mark.parametrize('method', ['final', 'final-fast'])
+def test_a_grey_face_is_not_among_the_best(tmp_path, grey_face, method):
+    ref, comp = both(tmp_path, grey_face, method, '256')
+    assert len(ref['trash']) >= 1
+    assert list(comp['trash']) == list(ref['trash'])

@@ -18,7 +18,9 @@ class NotDflImage(NotRankable):
 
     def __init__(self, path, refused=None):
         text = '{} is not a dfl image file'.format(os.path.basename(path))
-        super(NotDflImage, self).__init__(text if refused is None else '{} ({})'.format(text, refused))
+        if refused is not None:
+            text += ': its metadata is damaged or unsafe and was refused ({})'.format(refused.reason)
+        super().__init__(text)
         self.refused = refused
 
 
