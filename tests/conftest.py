@@ -5,9 +5,10 @@ import sys
 from hypothesis import HealthCheck, settings
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
-PROGRAM = os.path.join(os.path.dirname(TESTS), "DeepFaceLab")
+ROOT = os.path.dirname(TESTS)
+PROGRAM = os.path.join(ROOT, "DeepFaceLab")
 
-for folder in (TESTS, PROGRAM):
+for folder in (ROOT, TESTS, PROGRAM):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 

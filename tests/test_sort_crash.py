@@ -74,9 +74,13 @@ def files_of(found):
     return {path: content for path, content in found.items() if content is not None}
 
 
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def no_real_sync(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda fd: None)  # the shim notes syncs; nobody cuts our own power
+
+
+@pytest.fixture
+def workspace(tmp_path):
     return Workspace(tmp_path)
 
 
@@ -84,7 +88,7 @@ def cases(operations, modes):
     return [(mode, at) for mode in modes for at in range(operations)]
 
 
-@pytest.mark.parametrize("first, second", [("up", "up"), ("up", "middle"), ("down", "up")])
+@pytest.mark.parametrize("first, second", [("up", "up"), ("up", "middle")])
 def test_sort_cut_at_every_operation(workspace, first, second):
     workspace.fresh()
     operations = crash_shim.count(workspace.sorting(first), workspace.root)
@@ -115,7 +119,7 @@ def test_failure_restores_names_at_once_and_says_so(workspace):
     assert refused > operations
 
 
-@pytest.mark.parametrize("first_cut", range(3, 36, 4))
+@pytest.mark.parametrize("first_cut", range(4, 36, 7))
 def test_recovery_cut_at_every_operation(workspace, first_cut):
     def cut_once():
         workspace.fresh()

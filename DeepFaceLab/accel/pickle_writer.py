@@ -26,6 +26,7 @@ class _Writer:
         self.out = bytearray(b'\x80\x03')
         self.memo = {}  # id -> (memo index, the object: so that no other object gets its id)
         self.path = []  # keys and indexes that lead to the value being written
+        self.open = set()  # ids of the containers that it is in
 
     def write(self, obj, depth):
         """Append the opcodes that push `obj`."""
@@ -33,6 +34,8 @@ class _Writer:
         if kind in _ATOMS:
             _ATOMS[kind](self, obj)
             return
+        if id(obj) in self.open:
+            self.refuse('what contains itself cannot be stored')
         if id(obj) in self.memo:
             self.write_get(self.memo[id(obj)][0])
             return
@@ -42,7 +45,9 @@ class _Writer:
         if kind in _CONTAINERS:
             if depth >= MAX_DEPTH:
                 self.refuse('it is nested more than {} levels deep'.format(MAX_DEPTH))
+            self.open.add(id(obj))
             _CONTAINERS[kind](self, obj, depth + 1)
+            self.open.remove(id(obj))
             return
         # numpy is there if a value of it is; nothing else needs it.
         numpy = sys.modules.get('numpy')

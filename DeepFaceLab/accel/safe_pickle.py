@@ -39,7 +39,7 @@ def loads(data, source, int_names=()):
     except Refused as error:
         reason = str(error)
     except (IndexError, struct.error):
-        reason = 'it is cut short'
+        reason = 'it is cut short or damaged'
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         reason = str(error)[:120]
     raise UnsafePickleError(str(source), reason)
