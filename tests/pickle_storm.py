@@ -1,6 +1,6 @@
 """Feeds attacks and mutants of real streams to safe_pickle in a process of its own, and prints what happened.
 
-    python tests/pickle_storm.py COUNT
+    python tests/pickle_storm.py COUNT SEED
 
 The process has 1 GiB of address space where the system can say so. Where Python has audit hooks, one
 writes down every import, open, exec and the like from the first stream on. Prints a line of JSON.
@@ -62,7 +62,7 @@ def mutant(stream, choice):
     data = bytearray(stream)
     for _ in range(choice.choice((1, 1, 1, 2, 4))):
         at = choice.randrange(len(data) + 1)
-        kind = choice.randrange(6)
+        kind = choice.choice((0, 0, 0, 0, 0, 1, 2, 3, 4, 5))
         if kind == 0:
             data[at:at + 1] = bytes([choice.randrange(256)])
         elif kind == 1:
@@ -81,14 +81,14 @@ def mutant(stream, choice):
     return bytes(data)
 
 
-def main(count):
+def main(count, seed):
     limit = limit_memory()
     streams = real_streams()
     for stream in streams:
         assert plain_data.same(safe_pickle.loads(stream, 'real'), pickle.loads(stream))
-    choice = random.Random(20211120)
+    choice = random.Random(seed)
     mutants = [mutant(choice.choice(streams), choice) for _ in range(count)]
-    events, result = [], {'limit': limit, 'audited': hasattr(sys, 'addaudithook'), 'read': 0, 'refused': 0}
+    read, events, result = [], [], {'limit': limit, 'audited': hasattr(sys, 'addaudithook'), 'read': 0, 'refused': 0}
     watching = [True]
     if result['audited']:
         sys.addaudithook(lambda event, arguments: events.append(event)
@@ -101,10 +101,13 @@ def main(count):
         else:
             assert title == 'mutant' and plain_data.is_plain(value), (title, stream)
             result['read'] += 1
+            read.append((stream, value))
     watching[0] = False
+    for stream, value in read:
+        assert plain_data.same(value, pickle.loads(stream)), stream  # harmless, as has been found
     result['events'] = sorted(set(events))
     print(json.dumps(result))
 
 
 if __name__ == '__main__':
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

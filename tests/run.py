@@ -9,7 +9,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FOLDERS = [name for name in ("DeepFaceLab", "benchmarks", "tests") if os.path.isdir(os.path.join(ROOT, name))]
-LINT = ["-m", "flake8", "--isolated", "--max-line-length=110", "--select=F,E501,E9,W6",
+LINT = ["-m", "flake8", "--isolated", "--max-line-length=120", "--select=F,E501,E9,W6",
         "--per-file-ignores=__init__.py:F401"]
 OLDEST_PYTHON = ["-c", "import vermin; vermin.main()", "-t=3.6-", "--violations", "--no-tips", "--quiet"]
 NOTHING_COLLECTED = 5

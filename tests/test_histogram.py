@@ -31,7 +31,8 @@ def as_lists(histograms):
 
 
 @settings(max_examples=60)
-@given(seed=st.integers(0, 10 ** 6), highest=st.sampled_from([1, 3, 1000, 60000]), empty=st.sampled_from([0, 0, 0.5, 1]))
+@given(seed=st.integers(0, 10 ** 6), highest=st.sampled_from([1, 3, 1000, 60000]),
+       empty=st.sampled_from([0, 0, 0.5, 1]))
 def test_bhattacharyya_is_opencvs_to_the_last_bit(seed, highest, empty):
     random = np.random.RandomState(seed)
     p, q = random.randint(0, highest + 1, (2, 256)).astype(np.float32)

@@ -84,7 +84,7 @@ def test_every_spelling_of_jpg_is_a_face(tmp_path, suffix):
 @pytest.mark.parametrize('names, kept', [
     (['1_0', '2_0'], None),
     (['1_0', '1_1', '2_0', 'other', '3_4'], ['2_0', '3_4', 'other']),
-    (['00001_0', '1_0', '2_0_0', '1_x'], ['1_x', '2_0_0']),
+    (['00001_0', '1_0', '2_0_0', '1_x', '\u00b2_0'], ['1_x', '2_0_0', '\u00b2_0']),
 ])
 def test_one_face_in_image(names, kept):
     paths = ['{}.jpg'.format(name) for name in sorted(names)]
@@ -101,3 +101,12 @@ def test_landmarks_without_a_pose_are_trashed(tmp_path):
     path = write_face(tmp_path / 'a.jpg', GREY, landmarks=[[float('nan')] * 2] * 68)
     ranking = metadata.rank_face_pitch([path])
     assert ranking.ordered == [] and ranking.trashed[0][0] == path
+
+
+def test_best_faces_trashes_grey_pictures_as_stock_does(tmp_path):
+    points = np.random.RandomState(1).randint(5, 35, (68, 2)).tolist()
+    colour = write_face(tmp_path / 'a.jpg', GREY, landmarks=points, source_rect=[0, 0, 9, 9])
+    grey = write_face(tmp_path / 'b.jpg', GREY[..., 0], landmarks=points, source_rect=[0, 0, 9, 9])
+    kept, trashed = Sorter.sort_best_faster(tmp_path, target_count=5)
+    assert [entry[0] for entry in kept] == [colour]
+    assert [entry[0] for entry in trashed] == [grey]

@@ -51,6 +51,7 @@ def test_as_bgr8_of_unusual_images(image):
     assert comp.dtype == np.uint8 and comp.shape == (6, 5, 3)
     np.testing.assert_array_equal(comp, naive.as_bgr8(image).reshape(comp.shape))
     assert pixels.as_gray(image).shape == (6, 5)
+    assert pixels.as_gray(image).dtype == (np.uint16 if image.dtype == np.uint16 and image.shape[2:] else np.uint8)
 
 
 def test_as_bgr8_does_not_copy_ordinary_images():

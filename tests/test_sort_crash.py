@@ -14,6 +14,7 @@ from crash_shim import BROKEN, DONE, KILLED, REFUSED
 from sort_driver import contents, make_faces, rank, snapshot, sort
 
 FACES = 8
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "sort", "aligned")
 DRIVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sort_driver.py")
 
 
@@ -215,6 +216,27 @@ def test_atomic_write_cut_at_every_operation(tmp_path):
             assert content == b"old"
         if how == REFUSED and mode != "eio-on":
             assert os.listdir(str(tmp_path)) == ["face.jpg"], (mode, at)
+
+
+def test_dfl_save_cut_at_every_operation(tmp_path):
+    from accel import host
+    from DFLIMG import DFLJPG
+    names = sorted(os.listdir(DATA))
+    old = next(data for data in (files.read_bytes(os.path.join(DATA, name)) for name in names)
+               if b"source_filename" in data)
+    path = str(tmp_path / "face.jpg")
+    files.write_atomic(path, old)
+    face = DFLJPG.load(path)
+    face.dfl_dict["source_filename"] = "another frame.png"
+    operations = crash_shim.count(face.save, tmp_path)
+    new = files.read_bytes(path)
+    assert new != old and DFLJPG.load(path).get_source_filename() == "another frame.png"
+    for mode, at in cases(operations, crash_shim.MODES):
+        files.write_atomic(path, old)
+        how, _, words = crash_shim.run(face.save, tmp_path, mode, at, (host.UserError,))
+        assert how != BROKEN, words
+        assert files.read_bytes(path) in (old, new), (mode, at)
+        assert how != DONE or files.read_bytes(path) == new
 
 
 # --- real kills ----------------------------------------------------------------------------------

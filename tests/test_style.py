@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from command_line import SORT_METHODS
 from program import PROGRAM
 
 ROOT = os.path.dirname(PROGRAM)
 HEAVY = ("tensorflow", "matplotlib", "numba", "cv2", "scipy", "skimage")
 LONGEST_FILE = 420
 LONGEST_FUNCTION = 65
-METADATA_METHODS = ("face-yaw", "face-pitch", "face-source-rect-size", "origname", "oneface")
 
 
 def files_below(*folders):
@@ -76,12 +76,12 @@ def heavy_modules(words):
 
 @pytest.mark.parametrize("module", [
     "accel", "accel.host", "accel.compat", "accel.pools", "accel.files", "accel.renames", "accel.dfl_jpeg",
-    "accel.safe_pickle", "accel.landmarks", "command_line", "mainscripts.Sorter", "DFLIMG.DFLJPG"])
+    "accel.safe_pickle", "command_line", "mainscripts.Sorter", "DFLIMG.DFLJPG"])
 def test_import_is_light(module):
     assert heavy_modules([module]) == []
 
 
-@pytest.mark.parametrize("method", METADATA_METHODS)
+@pytest.mark.parametrize("method", SORT_METHODS)
 def test_sort_of_an_empty_folder_is_light(tmp_path, method):
     assert heavy_modules([os.path.join(PROGRAM, "main.py"), "sort", "--input-dir", str(tmp_path),
                           "--by", method]) == []

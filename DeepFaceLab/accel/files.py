@@ -52,8 +52,9 @@ def write_atomic(path, data, temp_path=None):
     folder = os.path.dirname(path) or os.curdir
     if temp_path is None:
         temp_path = os.path.join(folder, ".{}.tmp".format(uuid.uuid4().hex))
+    remove_if_there(temp_path)  # of a known name one may be left, or a link that leads elsewhere
     try:
-        with open(temp_path, "wb") as stream:
+        with open(temp_path, "xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

@@ -69,6 +69,8 @@ def _binfloat(data, pos):
 
 def _float_line(data, pos):
     line, pos = take_line(data, pos, 40)
+    if b'_' in line or line != line.strip():
+        raise Refused('a text that is no ordinary float')  # float() is more generous than pickle
     return float(line), pos
 
 
@@ -99,7 +101,7 @@ def _long_line(data, pos):
 
 def _parse_int(line):
     digits = line[1:] if line.startswith(b'-') else line
-    if not digits.isdigit() or len(digits) > 2 * MAX_INT_BYTES:
+    if not digits.isdigit() or len(digits) > 2 * MAX_INT_BYTES or digits[:1] == b'0' != digits:
         raise Refused('a text that is no ordinary int')
     return int(line)
 

@@ -6,12 +6,13 @@ in turn from all bins of pitch. Answers to stock's ``sort_best``.
 """
 import collections
 import math
+import os
 
 import numpy as np
 
 from .. import host, landmarks
 from ..pools import map_threads
-from . import Ranking, faces, histogram, sharpness
+from . import NotRankable, Ranking, faces, histogram, sharpness
 from .metadata import pose_of
 from .pixels import as_gray
 
@@ -42,6 +43,8 @@ def rank_best(paths, target_count, by_size=False):
 def measure_face(path, by_size):
     """`Face` of an image file. Raises NotRankable and OSError."""
     metadata, image = faces.read_face(path)
+    if image.ndim == 2:
+        raise NotRankable('{} is grey: best faces are chosen among colour pictures'.format(os.path.basename(path)))
     gray = as_gray(image)
     points = faces.need(metadata, 'landmarks', path)
     if by_size:

@@ -1,5 +1,4 @@
 """Orders that need no pixels: pose, size of the source rectangle, original file name."""
-import functools
 import collections
 import math
 import os
@@ -52,7 +51,7 @@ def rank_origname(paths):
 def split_frame_name(path):
     """(frame, face) of a file named number_number, else None."""
     parts = os.path.splitext(os.path.basename(path))[0].split('_')
-    if len(parts) == 2 and parts[0].isdigit() and parts[1].isdigit():
+    if len(parts) == 2 and parts[0].isdecimal() and parts[1].isdecimal():
         return int(parts[0]), int(parts[1])
     return None
 

@@ -22,8 +22,10 @@ def as_bgr8(image):
 
 
 def as_gray(image):
-    """Eight-bit grey image of any image that OpenCV reads: uint8 (H, W)."""
-    return cv2.cvtColor(as_bgr8(image), cv2.COLOR_BGR2GRAY)
+    """Grey image of any image that OpenCV reads: (H, W), uint8, or uint16 for 16-bit colour, as in stock."""
+    if image.ndim == 2 or image.shape[2] < 3:
+        image = as_bgr8(image)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
 def mean_brightness(image):
