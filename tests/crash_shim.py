@@ -86,8 +86,8 @@ class _Shim:
     # --- patching ---
 
     def install(self):
-        for name in ("open", "write", "fsync", "rename", "replace", "unlink", "remove", "mkdir", "rmdir", "link",
-                     "truncate", "scandir", "listdir"):
+        for name in ("open", "write", "fsync", "rename", "replace", "unlink", "remove", "mkdir", "rmdir",
+                     "link", "truncate", "scandir", "listdir"):
             self.real["os." + name] = getattr(os, name)
             setattr(os, name, getattr(self, "os_" + name, None) or self.plain(name))
         self.real["open"] = builtins.open

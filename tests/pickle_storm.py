@@ -23,9 +23,10 @@ from accel import safe_pickle  # noqa: E402
 
 # Pieces that turn one value into another when they land in a stream: opcodes, lengths, names.
 PIECES = [bytes([code]) for code in range(256)] + [
-    b'cos\nsystem\n', b'cnumpy\ndtype\n', b'cnumpy\nndarray\n', b'\xff\xff\xff\xff', b'\xff\xff\xff\x7f', b'h\x00',
+    b'cos\nsystem\n', b'cnumpy\ndtype\n', b'cnumpy\nndarray\n', b'\xff' * 4, b'\xff\xff\xff\x7f', b'h\x00',
     b'j\x00\x00\x00\x00', b'r\xff\xff\xff\x7f', b'](' * 9, b'\x87R', b'X\xff\xff\x00\x00', b'\x00' * 8]
-FORBIDDEN = ('import', 'open', 'exec', 'compile', 'os.', 'subprocess.', 'ctypes.', 'socket.', 'pickle.', 'shutil.')
+FORBIDDEN = ('import', 'open', 'exec', 'compile', 'os.', 'subprocess.', 'ctypes.', 'socket.', 'pickle.',
+             'shutil.')
 
 
 def limit_memory():
@@ -49,7 +50,7 @@ def real_streams():
             streams.append(head[begin + 4:begin + 2 + int.from_bytes(head[begin + 2:begin + 4], 'big')])
     points = np.array([[1.5, 2.5], [3.5, 4.5], [5.5, 6.5]], np.float32)
     face = {'seg_ie_polys': {'polys': [{'type': 1, 'pts': points}, {'type': 0, 'pts': points[:2]}]},
-            'xseg_mask': np.arange(300, dtype=np.uint8), 'source_rect': (1, 2, 300, 70000), 'mod': np.float64(1.0),
+            'xseg_mask': np.full(300, 7, np.uint8), 'source_rect': (1, 2, 300, 70000), 'mod': np.float64(1.0),
             'ie_polys': [(1, [[1, 2], [3, 4]])], 'flags': [True, None, -5, 1 << 40], 'name': 'кадр 1.png'}
     streams += [pickle.dumps(face, protocol) for protocol in range(3, pickle.HIGHEST_PROTOCOL + 1)]
     plain = {'a': [1, 2.5, True, None, 'x'], 'b': {'c': (1, 2, 3, 4)}}
@@ -88,8 +89,8 @@ def main(count, seed):
         assert plain_data.same(safe_pickle.loads(stream, 'real'), pickle.loads(stream))
     choice = random.Random(seed)
     mutants = [mutant(choice.choice(streams), choice) for _ in range(count)]
-    read, events, result = [], [], {'limit': limit, 'audited': hasattr(sys, 'addaudithook'), 'read': 0, 'refused': 0}
-    watching = [True]
+    result = {'limit': limit, 'audited': hasattr(sys, 'addaudithook'), 'read': 0, 'refused': 0}
+    read, events, watching = [], [], [True]
     if result['audited']:
         sys.addaudithook(lambda event, arguments: events.append(event)
                          if watching[0] and event.startswith(FORBIDDEN) else None)

@@ -7,7 +7,8 @@ import threading
 import time
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "DeepFaceLab"))
+    HERE = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, os.path.join(os.path.dirname(HERE), "DeepFaceLab"))
 
 SECONDS = 30
 
@@ -92,7 +93,7 @@ def remembered(item):
 
 
 def main(kind):
-    """Start work of half a minute in a pool and wait for Ctrl-C."""
+    """Work for minutes in a pool of threads, of processes, or of processes with short items, till Ctrl-C."""
     from accel import pools
     started = pools.map_threads if kind == "threads" else pools.map_processes
     outcomes = started(sleep, [0.0] + [SECONDS if kind == "processes" else 0.3] * 1000, 2)

@@ -120,7 +120,8 @@ def test_retry_busy_gives_up_after_about_a_second():
 def test_write_atomic_syncs_the_file_before_it_gets_its_name_and_the_folder_after(tmp_path, monkeypatch):
     calls = []
     fsync, replace, fsync_directory = os.fsync, os.replace, compat.fsync_directory
-    monkeypatch.setattr(compat, "fsync_directory", lambda path: (calls.append("folder"), fsync_directory(path)))
+    monkeypatch.setattr(compat, "fsync_directory",
+                        lambda path: calls.append("folder") or fsync_directory(path))
     monkeypatch.setattr(os, "replace", lambda old, new: (calls.append("replace"), replace(old, new)))
     monkeypatch.setattr(os, "fsync", lambda handle: (calls.append("sync"), fsync(handle)))
     files.write_atomic(tmp_path / "face.jpg", b"new")
@@ -152,7 +153,8 @@ def test_image_flags_and_parameters(tmp_path):
     assert grey.shape == (64, 64) and np.array_equal(grey, ref)
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"no image at all" * 50, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+@pytest.mark.parametrize("data", [
+    b"", b"x", b"no image at all" * 50, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_what_is_no_image_is_none(tmp_path, data):
     (tmp_path / "a.jpg").write_bytes(data)
     assert files.read_image(tmp_path / "a.jpg") is None

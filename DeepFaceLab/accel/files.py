@@ -43,8 +43,9 @@ def write_atomic(path, data, temp_path=None):
     The bytes go to a new file in the same folder, reach the disk, and take the name in one step. A
     link is followed; permission bits of the old file are kept. On any error (OSError: full disk,
     no permission, a file that stays open in another program) the old file is as it was and the new
-    one is gone; only if the disk fails in the very last step, the syncing of the folder, the new file
-    stands and the error is raised all the same. `temp_path`: name for the new file until then, for a caller who wants to know it.
+    one is gone; only if the disk fails in the very last step, the syncing of the folder, the new
+    file stands and the error is raised all the same. `temp_path`: name for the new file until then,
+    for a caller who wants to know it.
     """
     path = os.fspath(path)
     if os.path.islink(path):

@@ -1,8 +1,8 @@
 """The interpreter of pickle streams behind `safe_pickle.loads`.
 
-Memory. An opcode after which at most 9 times its own bytes are kept is free; every other one is
-charged for, and the charges together may not exceed 6 times the stream plus 900,000 bytes. So a
-stream takes at most 16 times its size plus 1 MiB.
+Memory. What an opcode leaves on the stack or in the memo, at most 9 times its own bytes, is free. The
+objects that it makes are charged for by their size, and together they may not exceed 6 times the
+stream plus 900,000 bytes. So a stream takes at most 16 times its size plus 1 MiB.
 
 Depth and cycles. A stream that only nests value in value builds a tree, and no deeper one than it
 has open marks and containers put into others one by one. Only a stream that fetches a container
@@ -10,6 +10,7 @@ from its memo, or has many of those, needs the walk of `_Check` at the end.
 """
 import re
 import struct
+from sys import getsizeof
 
 from .pickle_scalars import DECODERS, take, take_index, take_line
 from .pickle_values import (INT_ENUM, MARKERS, MAX_DEPTH, NOT_DATA, RECONSTRUCT, Marker, Refused, Unfinished,
@@ -74,10 +75,11 @@ class Reader:
             elif op == 0x58:  # BINUNICODE, as in DECODERS but without the calls
                 begin = pos + 5
                 pos = begin + _U4(data, pos + 1)[0]
-                self.charge(64 + 4 * (pos - begin))
-                stack.append(str(data[begin:pos], 'utf-8', 'surrogatepass'))
                 if pos > len(data):
                     raise Refused('a length beyond its end')
+                value = str(data[begin:pos], 'utf-8', 'surrogatepass')
+                self.charge(getsizeof(value))
+                stack.append(value)
             elif op == 0x94:  # MEMOIZE
                 memo.append(stack[-1])
                 pos += 1
@@ -93,10 +95,9 @@ class Reader:
                 if len(outer) >= MAX_DEPTH // 2:
                     self.check_marks(len(outer))
             elif op in decoders:
-                value, end = decoders[op](data, pos + 1)
-                self.charge(64 + 4 * (end - pos))  # a character may take four bytes
+                value, pos = decoders[op](data, pos + 1)
+                self.charge(getsizeof(value))
                 stack.append(value)
-                pos = end
             elif op in closers:
                 items = stack
                 stack = outer.pop()
@@ -216,7 +217,7 @@ class Reader:
             self.nested += 1
 
     def op_empty_list(self, stack, pos):
-        self.charge(144)
+        self.charge(128)
         stack.append([])
         return pos
 
@@ -263,7 +264,7 @@ class Reader:
         target = stack[-1]
         if type(target) is not list:
             raise Refused('items for what is not a list')
-        self.charge(16 * len(items))
+        self.charge(9 * len(items))
         target += items
 
     def close_dict_items(self, stack, items):
@@ -272,7 +273,7 @@ class Reader:
             raise Refused('items for what is not a dict')
         if len(items) % 2:
             raise Refused('a key without a value')
-        self.charge(80 * len(items))
+        self.charge(56 * len(items))
         keys = items[::2]
         for key in keys:
             if not is_key(key):
@@ -280,11 +281,11 @@ class Reader:
         target.update(zip(keys, items[1::2]))
 
     def close_list(self, stack, items):
-        self.charge(144 + 16 * len(items))
+        self.charge(128)
         stack.append(items)
 
     def close_tuple(self, stack, items):
-        self.charge(112 + 16 * len(items))
+        self.charge(88 + 8 * len(items))
         stack.append(tuple(items))
 
     def close_dict(self, stack, items):

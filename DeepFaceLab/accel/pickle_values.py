@@ -94,7 +94,7 @@ def call(function, arguments):
 
 
 def build(target, state):
-    """Give a Dtype or an Unfinished array its value, by the state that a stream has for it; raises Refused."""
+    """Give a Dtype or an Unfinished array its value, by the state that a stream has; raises Refused."""
     if not isinstance(target, Unfinished) or target.value is not None or type(state) is not tuple:
         raise Refused('a change of what is no new array')
     if type(target) is Dtype:
@@ -102,11 +102,11 @@ def build(target, state):
         return
     if len(state) != 5 or type(state[0]) is not int or state[0] != 1 or type(state[3]) is not bool:
         raise Refused('an array of an unknown kind')
-    target.value = new_array(state[4], state[2], state[1], 'F' if state[3] else 'C')
+    target.value = _native(new_array(state[4], state[2], state[1], 'F' if state[3] else 'C'))
 
 
 def new_array(raw, dtype, shape, order):
-    """Return a writable array with a copy of `raw` (bytes) as its memory; refuse what does not fit exactly."""
+    """Return a writable array with a copy of `raw` (bytes) as its memory; refuse what does not fit."""
     if type(dtype) is not Dtype or dtype.value is None:
         raise Refused('an array of an unknown type')
     if type(raw) is not bytes and type(raw) is not bytearray:
@@ -121,6 +121,11 @@ def new_array(raw, dtype, shape, order):
     if size != len(raw):
         raise Refused('an array of {} bytes with a shape for {}'.format(len(raw), size))
     return _ndarray(shape, dtype.value, bytearray(raw), order=order)
+
+
+def _native(array):
+    """Return the array in this machine's byte order, as numpy makes it from a state."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder('='))
 
 
 def _from_buffer(raw, dtype=None, shape=None, order=None, axes=None):
@@ -206,7 +211,7 @@ def read_whole_array(data, pos, memo):
         return None
     raw = data[begin:end]
     shape = _read_lengths(lengths)
-    array = new_array(raw, dtype, shape, 'F' if fortran == b'\x88' else 'C')
+    array = _native(new_array(raw, dtype, shape, 'F' if fortran == b'\x88' else 'C'))
 
     part = Unfinished()  # tuples that only served as arguments
     values = [RECONSTRUCT, NDARRAY, part] if name_put else [part]

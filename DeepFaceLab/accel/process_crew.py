@@ -49,7 +49,7 @@ class Crew:
         self._killed = False
 
     def call(self, item):
-        """Return func(item) as a worker computed it. Raises what func raised, WorkerError, WorkerStartError."""
+        """Return func(item) from a worker. Raises what func raised, WorkerError or WorkerStartError."""
         for attempt in range(self._tries):
             try:
                 return self._worker().ask(item, self._timeout)

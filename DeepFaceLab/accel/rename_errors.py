@@ -18,7 +18,8 @@ def advice(error):
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "Make room on the disk, then start again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS):
-        return "Close programs that show these files, see that the folder may be written to, then start again."
+        return ("Close programs that show these files, see that the folder may be written to, "
+                "then start again.")
     if error.errno == errno.EIO:
         return "The disk reports a fault: copy the folder to another disk before you go on."
     if error.errno == errno.ENAMETOOLONG:

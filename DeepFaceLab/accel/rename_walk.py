@@ -36,8 +36,8 @@ def carry_out(folder, journal, progress):
         _finish(folder, journal)
     except OSError as stop:
         if not _put_right(folder, stop):
-            raise RenameError("The files could not be renamed: {}. Nothing is lost, and every file has the name "
-                              "it had before. {}".format(reason(stop), advice(stop))) from stop
+            raise RenameError("The files could not be renamed: {}. Nothing is lost, and every file has the "
+                              "name it had before. {}".format(reason(stop), advice(stop))) from stop
     except BaseException as stop:
         _put_right(folder, stop)
         raise
@@ -126,8 +126,9 @@ def _put_right(folder, stop):
         settled = settle(folder)
     except OSError as error:
         raise RenameError(
-            "The files could not be renamed: {}. Not all of them could get their old names back ({}). Nothing is "
-            "lost: their names begin with sorting_ for now, or they are in the trash folder. {} The next sort puts them right first.".format(
+            "The files could not be renamed: {}. Not all of them could get their old names back ({}). "
+            "Nothing is lost: their names begin with sorting_ for now, or they are in the trash folder. {} "
+            "The next sort puts them right first.".format(
                 reason(stop), reason(error), advice(error))) from stop
     return settled is not None and settled.finished
 
@@ -214,9 +215,9 @@ def read_journal(path):
         return None
     except JournalError as error:
         raise RenameError(
-            "The record of an earlier sort, {}, cannot be used: {}. Nothing was touched. Delete that file to go on; "
-            "no face depends on it (faces named sorting_... are whole, and are sorted like any other).".format(
-                path, error)) from error
+            "The record of an earlier sort, {}, cannot be used: {}. Nothing was touched. Delete that file to "
+            "go on; no face depends on it (faces named sorting_... are whole, and sorted like any other)."
+            .format(path, error)) from error
 
 
 def _paths_in(folder, trash):

@@ -66,7 +66,8 @@ def plan_lines(folder, ordered, trashed):
     folder = _absolute(folder)
     with _before_anything_moves(folder):
         journal = _plan_sort(folder, ordered, trashed)
-    lines = [(os.path.basename(path), _final_name(index, len(ordered), path)) for index, path in enumerate(ordered)]
+    lines = [(os.path.basename(path), _final_name(index, len(ordered), path))
+             for index, path in enumerate(ordered)]
     return lines + [(name, os.path.join(journal.trash, name)) for name, _ in journal.trashed]
 
 
@@ -99,8 +100,9 @@ def recover(folder):
         try:
             settled = rename_walk.settle(folder)
         except OSError as error:
-            raise RenameError("A sort of {} was cut short, and its files cannot get their names back now: {}. "
-                              "Nothing is lost. {}".format(folder, reason(error), advice(error))) from error
+            raise RenameError("A sort of {} was cut short, and its files cannot get their names back now: "
+                              "{}. Nothing is lost. {}".format(folder, reason(error), advice(error))
+                              ) from error
     return None if settled is None else _tell(settled, folder)
 
 
@@ -117,7 +119,8 @@ def _before_anything_moves(folder):
 
 
 def _result(folder, journal, missing):
-    return Result(len(journal.renames), len(journal.trashed), rename_walk.trash_path(folder, journal), missing)
+    trash = rename_walk.trash_path(folder, journal)
+    return Result(len(journal.renames), len(journal.trashed), trash, missing)
 
 
 def _absolute(folder):
@@ -160,8 +163,8 @@ def _check_lists(folder, ordered, trashed, names, sizes):
         wanted.add(name)
     left_out = set(sizes) - wanted
     if left_out:
-        raise RenameError("Nothing was renamed: {} came into {} while the sort ran, or the sort has no place for "
-                          "it. Sort again.".format(_some(sorted(left_out)), folder))
+        raise RenameError("Nothing was renamed: {} came into {} while the sort ran, or the sort has no place "
+                          "for it. Sort again.".format(_some(sorted(left_out)), folder))
 
 
 def _plan_undo(folder):
@@ -178,8 +181,9 @@ def _plan_undo(folder):
     staying = names.difference(move[0] for move in renames)
     blocked = [target for target in targets if target in staying]
     if blocked:
-        raise RenameError("Nothing was undone: {} was added to {} since the sort and has a name that is needed. "
-                          "Move it out of the folder, then undo again.".format(_some(blocked), folder))
+        raise RenameError("Nothing was undone: {} was added to {} since the sort and has a name that is "
+                          "needed. Move it out of the folder, then undo again."
+                          .format(_some(blocked), folder))
     missing = len(journal.renames) + len(journal.trashed) - len(renames) - len(trashed)
     return Journal(UNDO_KIND, _new_id(names), journal.trash, journal.trash_is_new, renames, trashed), missing
 
@@ -229,10 +233,11 @@ def _tell(settled, folder):
     if settled.finished:
         return "The last {} of {} had renamed every file before it was cut short: it is complete.".format(
             settled.kind, folder)
-    text = "The last {} of {} was cut short: its files have their earlier names again.".format(settled.kind, folder)
+    text = "The last {} of {} was cut short: its files have their earlier names again.".format(
+        settled.kind, folder)
     if settled.left:
-        text += (" {} of them could not, because other files have taken their names since; look for names that begin "
-                 "with sorting_, and in the trash folder.".format(settled.left))
+        text += (" {} of them could not, because other files have taken their names since; look for names "
+                 "that begin with sorting_, and in the trash folder.".format(settled.left))
     return text
 
 

@@ -3,11 +3,13 @@
 The integer arithmetic of OpenCV's 8-bit conversion, equal to it for all 2**24
 colours; four times as fast as the conversion of OpenCV 4.1, which has no vector code for it.
 """
+import cv2
 import numpy as np
 
 from ..compat import jit
 
 SHIFT = 12                # fractional bits of the reciprocals
+HALF = 1 << (SHIFT - 1)   # rounds
 FULL_TURN = 180           # half degrees
 
 
@@ -27,26 +29,27 @@ def mean_hue(image):
 
     Answers to the mean of channel 0 of ``cv2.cvtColor(image, cv2.COLOR_BGR2HSV)``.
     """
-    return _sum_hues(image, _RECIPROCALS) / (image.shape[0] * image.shape[1])
+    blue, green, red = cv2.split(image)[:3]  # planes of their own let the compiler use vectors
+    return _sum_hues(blue, green, red, _RECIPROCALS) / blue.size
 
 
 @jit()
-def _sum_hues(image, reciprocals):
+def _sum_hues(blue, green, red, reciprocals):
+    """Sum of the hues of three uint8 (H, W) planes."""
     total = 0
-    for y in range(image.shape[0]):
-        line = image[y]
+    for y in range(blue.shape[0]):
+        blues, greens, reds = blue[y], green[y], red[y]
         part = np.int32(0)
-        for x in range(image.shape[1]):
-            blue, green, red = np.int32(line[x, 0]), np.int32(line[x, 1]), np.int32(line[x, 2])
-            value = max(blue, green, red)
-            spread = value - min(blue, green, red)
-            if value == red:
-                sector = green - blue
-            elif value == green:
-                sector = blue - red + 2 * spread
-            else:
-                sector = red - green + 4 * spread
-            hue = (sector * reciprocals[spread] + (1 << (SHIFT - 1))) >> SHIFT
-            part += hue + FULL_TURN if hue < 0 else hue
+        # 32 bits throughout and selection instead of branches: only then the compiler uses vectors
+        for x in range(len(blues)):
+            b, g, r = np.int32(blues[x]), np.int32(greens[x]), np.int32(reds[x])
+            value = max(b, max(g, r))
+            spread = np.int32(value - min(b, min(g, r)))
+            near_red = np.int32(g - b)
+            near_green = np.int32(b - r + np.int32(2) * spread)
+            near_blue = np.int32(r - g + np.int32(4) * spread)
+            sector = near_red if value == r else (near_green if value == g else near_blue)
+            hue = np.int32(np.int32(sector * reciprocals[spread] + np.int32(HALF)) >> np.int32(SHIFT))
+            part = np.int32(part + (hue + np.int32(FULL_TURN) if hue < 0 else hue))
         total += part
     return total
