@@ -89,11 +89,12 @@ def main(count, seed):
         assert plain_data.same(safe_pickle.loads(stream, 'real'), pickle.loads(stream))
     choice = random.Random(seed)
     mutants = [mutant(choice.choice(streams), choice) for _ in range(count)]
-    result = {'limit': limit, 'audited': hasattr(sys, 'addaudithook'), 'read': 0, 'refused': 0}
+    add_hook = getattr(sys, 'addaudithook', None)
+    result = {'limit': limit, 'audited': add_hook is not None, 'read': 0, 'refused': 0}
     read, events, watching = [], [], [True]
-    if result['audited']:
-        sys.addaudithook(lambda event, arguments: events.append(event)
-                         if watching[0] and event.startswith(FORBIDDEN) else None)
+    if add_hook is not None:
+        add_hook(lambda event, arguments: events.append(event)
+                 if watching[0] and event.startswith(FORBIDDEN) else None)
     for title, stream in sorted(pickle_attacks.ATTACKS.items()) + [('mutant', stream) for stream in mutants]:
         try:
             value = safe_pickle.loads(stream, title)

@@ -134,8 +134,8 @@ def test_names_of_numpy_1_and_2(core):
 def test_arrays_of_protocol_5(core, order, axes, result, writable):
     raw = bytes(range(6))
     data = b'\x96' + struct.pack('<Q', 6) + raw if writable else b'C\x06' + raw
-    stream = (pickle_attacks.PROTO5 + pickle_attacks.stack_name('numpy.{}.numeric'.format(core), '_frombuffer')
-              + b'(' + data + pickle_attacks.dtype('u1', '|') + b'K\x02K\x03\x86'
+    name = pickle_attacks.stack_name('numpy.{}.numeric'.format(core), '_frombuffer')
+    stream = (pickle_attacks.PROTO5 + name + b'(' + data + pickle_attacks.dtype('u1', '|') + b'K\x02K\x03\x86'
               + pickle_attacks.short_text(order) + axes + b'tR.')
     array = safe_pickle.loads(stream, 'x')
     assert array.dtype == np.uint8 and array.tolist() == result and array.flags.writeable == writable
@@ -185,7 +185,8 @@ def test_bytes_after_the_end_are_ignored():
 
 def test_32_levels_are_read_and_33_are_not():
     for make in (lambda value: [value], lambda value: [value, 1], lambda value: (value,),
-                 lambda value: {'a': value}, lambda value: {'a': value, 'b': 1}, lambda value: (value, 1, 2, 3)):
+                 lambda value: {'a': value}, lambda value: {'a': value, 'b': 1},
+                 lambda value: (value, 1, 2, 3)):
         value = []
         for _ in range(31):
             value = make(value)
@@ -253,7 +254,7 @@ def test_error_survives_a_process_border():
 
 @pytest.mark.parametrize('protocol', PROTOCOLS[3:])
 def test_every_cut_is_refused(protocol):
-    value = {'points': [[1.5, 2.5]] * 3, 'mat': np.eye(2), 'mod': np.float32(1), 'name': 'x.png', 'n': [-1, 1 << 40]}
+    value = {'points': [[1.5, 2.5]] * 3, 'mat': np.eye(2), 'mod': np.float32(1), 'n': ['x', -1, 1 << 40]}
     stream = pickle.dumps(value, protocol)
     for end in range(len(stream)):
         with pytest.raises(safe_pickle.UnsafePickleError):

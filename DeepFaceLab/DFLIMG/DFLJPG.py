@@ -60,8 +60,8 @@ class DFLJPG:
             files.write_atomic(self.filename, data)
         except OSError as error:
             raise host.UserError(
-                '{} cannot be saved ({}); it is as it was. Make sure that the disk has free space, that you may '
-                'write to its folder and that no other program has it open, then start again.'.format(
+                '{} cannot be saved ({}); it is as it was. Make sure that the disk has free space, that you '
+                'may write to its folder and that no other program has it open, then start again.'.format(
                     self.filename, error.strerror or error)) from error
 
     def dump(self):

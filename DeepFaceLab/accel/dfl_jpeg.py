@@ -59,9 +59,9 @@ def read_metadata(path):
 
 
 def parse(data, source):
-    """Return the Metadata of a JPEG file given as bytes (all of it, or its head). source: its name for errors.
+    """Return the Metadata of a JPEG file given as bytes (all of it, or its head).
 
-    Raises NotJpegError and safe_pickle.UnsafePickleError.
+    source names the file in errors. Raises NotJpegError and safe_pickle.UnsafePickleError.
     """
     shape, segments, _ = _walk(data, source)
     return Metadata(shape, _read_data(data, segments, source))
@@ -80,8 +80,8 @@ def replace_metadata(data, metadata, source='image'):
     content = safe_pickle.dumps({key: value for key, value in metadata.items() if value is not None})
     if len(content) > MAX_METADATA_BYTES:
         raise MetadataTooLongError(
-            '{}: the metadata of this face takes {:,} bytes, but a JPG file can hold {:,}. The file is as it was. '
-            'Remove its XSeg mask or some of its XSeg polygons, then save again.'.format(
+            '{}: the metadata of this face takes {:,} bytes, but a JPG file can hold {:,}. '
+            'The file is as it was. Remove its XSeg mask or some of its polygons, then save again.'.format(
                 source, len(content), MAX_METADATA_BYTES))
     insert_at = 2
     replaced = []
@@ -139,8 +139,7 @@ def _walk(data, source):
 
 def _read_data(data, segments, source):
     """Return the dict of the last APP15 segment that is one of DeepFaceLab's, {} if none is."""
-    result = {}
-    refused = None
+    result = refused = None
     for marker, begin, end in segments:
         if marker != _APP15:
             continue
@@ -150,15 +149,15 @@ def _read_data(data, segments, source):
         except safe_pickle.UnsafePickleError as error:
             if _is_pickle(content):
                 raise
-            # Other programs use APP15 too; what ends like a pickle deserves a message if there is nothing else.
+            # Other programs use APP15 too; what ends like a pickle deserves a message if it is alone.
             if content.endswith(b'.'):
                 refused = error
             continue
         if type(value) is dict:
             result = value
-    if refused is not None and not result:
+    if refused is not None and result is None:
         raise refused
-    return result
+    return result or {}
 
 
 def _is_pickle(content):

@@ -25,7 +25,8 @@ from .folder_lock import locked
 from .rename_errors import RenameError, advice, reason
 from .rename_journal import SORT_KIND, UNDO, UNDO_KIND, Journal
 
-__all__ = ["RenameError", "Result", "apply_order", "locked", "plan_lines", "recover", "undo"]
+__all__ = ["RenameError", "Result", "apply_order", "locked", "plan_lines", "recover", "refuse_unfinished",
+           "undo"]
 
 Result = collections.namedtuple("Result", "renamed trashed trash_folder missing")
 Result.__doc__ = """What was done.
@@ -106,11 +107,16 @@ def recover(folder):
     return None if settled is None else _tell(settled, folder)
 
 
+def refuse_unfinished(folder):
+    """Raise RenameError if a sort or an undo of the folder was cut short and `recover` was not called."""
+    if rename_walk.unfinished(_absolute(folder)) is not None:
+        raise RenameError("An earlier sort of {} was cut short and has to be put right first. "
+                          "Start a sort of it, or --undo.".format(folder))
+
+
 @contextlib.contextmanager
 def _before_anything_moves(folder):
-    if rename_walk.unfinished(folder) is not None:
-        raise RenameError("An earlier sort of {} was cut short and has to be put right first. "
-                          "Start again.".format(folder))
+    refuse_unfinished(folder)
     try:
         yield
     except OSError as error:

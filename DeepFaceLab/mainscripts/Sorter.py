@@ -138,13 +138,18 @@ def main(input_path, sort_by_method=None, target_count=None, similar=None, undo=
         raise host.UserError("The folder {} does not exist. Extract faces into it first, or check its name."
                              .format(input_path))
     try:
-        message = renames.recover(input_path)
-        if message is not None:
-            host.log_info(message)
-        if undo:
-            _undo(input_path)
-        else:
+        if dry_run:
+            renames.refuse_unfinished(input_path)
             _sort(input_path, sort_by_method, target_count, similar, dry_run)
+            return
+        with renames.locked(input_path):
+            message = renames.recover(input_path)
+            if message is not None:
+                host.log_info(message)
+            if undo:
+                _undo(input_path)
+            else:
+                _sort(input_path, sort_by_method, target_count, similar, dry_run)
     except renames.RenameError as error:
         raise host.UserError(str(error)) from error
 
