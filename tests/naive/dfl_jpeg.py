@@ -59,20 +59,17 @@ def is_pickle(content):
 def replace(data, content):
     """The JPEG file with a new APP15 segment behind the last APPn (or SOI), and without its old DFL ones."""
     found, rest = segments(data)
-    kept = []
-    for fill, marker, old in found:
-        if marker == 0xEF and is_pickle(old):
-            rest_of_fill = fill
-            # Fill bytes may stand before any marker; those of a segment that goes stay for the next one.
-            kept.append((rest_of_fill, None, None))
-        else:
-            kept.append((fill, marker, old))
-    place = 1
-    for index, (_, marker, _) in enumerate(kept):
-        if marker is not None and 0xE0 <= marker <= 0xEF:
+    old = [marker == 0xEF and is_pickle(text) for _, marker, text in found]
+    place = 0
+    for index, (_, marker, _) in enumerate(found):
+        if 0xE0 <= marker <= 0xEF and not old[index]:
             place = index + 1
-    kept.insert(place, (0, 0xEF, content))
-    result = b''
-    for fill, marker, old in kept:
-        result += b'\xff' * fill if marker is None else join([(fill, marker, old)], b'')
+    result = b'\xff\xd8'
+    for index, one in enumerate(found[1:], 1):
+        if index == max(place, 1):
+            result += join([(0, 0xEF, content)], b'')
+        # Fill bytes may stand before any marker; those of a segment that goes are the next one's.
+        result += b'\xff' * one[0] if old[index] else join([one], b'')
+    if max(place, 1) == len(found):
+        result += join([(0, 0xEF, content)], b'')
     return result + rest
