@@ -2,8 +2,8 @@
 
 Canny (1986) with sigma 1 and the thresholds 0.1 and 0.2, as scikit-image 0.14.2
 (the version that DeepFaceLab ships) finds them in a float image of the range
-0..255. From 0.17 on ``skimage.feature.canny`` sums in another order, which may
-move pixels whose neighbours are exactly as strong as they are.
+0..255. Later releases take the magnitude as a plain root of squares: there a pixel
+exactly as strong as its neighbour may change sides in the last bit.
 
 The metric asks of every 64x64 block only whether at least nine of its pixels
 are edges. A local maximum above the high threshold is an edge whatever its
