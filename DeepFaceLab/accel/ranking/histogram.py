@@ -23,7 +23,7 @@ COARSE = 8          # bins a channel of the first bound
 MEDIUM = 32         # bins a channel of the second bound
 CHUNK = 20000       # files that stock chains at once
 MOST_CHUNKS = 12
-SLACK = 4e-6        # of 1 - BC: more than a float32 sum of 256 products can be off
+SLACK = 2e-5        # of 1 - BC: more than a float32 sum of 256 products can be off (256 * 2**-24)
 SCAN = 1024         # candidates whose first bound is computed at once
 FLT_EPSILON = 1.1920928955078125e-07
 
@@ -125,7 +125,7 @@ def greedy_chain(histograms, progress=None):
     ``HistSsimSubprocessor``.
     """
     count, channels = histograms.shape[:2]
-    order = np.arange(count)
+    order = np.arange(count, dtype=np.int64)
     if count < 3:
         return order
     state = _ChainState(histograms, order)
