@@ -253,12 +253,11 @@ class Bench(object):
         """What the report says about equality, as far as both sides have run (str or None)."""
         if outcomes["baseline"] is None or outcomes["ours"] is None:
             return None
-        values = None
-        if case.values is not None:
-            def values():
-                return sort_cases.tie_values(case, pristine, self.hashes, self.path("log"),
-                                             self.environment(case, "ours"))
-        return sort_cases.compare(outcomes["baseline"], outcomes["ours"], values)
+
+        def values():
+            return sort_cases.tie_values(case, pristine, self.hashes, self.path("log"),
+                                         self.environment(case, "ours"))
+        return sort_cases.compare(outcomes["baseline"], outcomes["ours"], values if case.values else None)
 
 
 class Progress(object):

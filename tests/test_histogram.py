@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accel.ranking import histogram
+from accel.ranking import dissimilarity, histogram
 from naive import histogram as naive
 
 pytestmark = pytest.mark.kernel
@@ -83,8 +83,8 @@ def test_chunk_bounds(count):
 @pytest.mark.parametrize('count, twins', [(0, 0), (1, 0), (2, 0), (25, 0), (25, 10)])
 def test_dissimilarity_is_summed_as_stock_does_where_it_matters(count, twins):
     items = random_histograms(count, 1, count + 1, twins=twins)[:, 0]
-    comp = histogram.dissimilarity(items)
-    exact = histogram.exact_dissimilarity(items, np.arange(count))
+    comp = dissimilarity.dissimilarity(items)
+    exact = histogram.exact_dissimilarity_numba(items, np.arange(count))
     np.testing.assert_allclose(comp, exact, rtol=1e-6)
     assert sorted(range(count), key=lambda i: comp[i]) == sorted(range(count), key=lambda i: exact[i])
     ref = naive.dissimilarities([[int(v) for v in item] for item in items])
@@ -92,10 +92,10 @@ def test_dissimilarity_is_summed_as_stock_does_where_it_matters(count, twins):
 
 
 def test_dissimilarity_spans_several_blocks(monkeypatch):
-    monkeypatch.setattr(histogram, 'BLOCK', 7)
+    monkeypatch.setattr(dissimilarity, 'BLOCK', 7)
     items = random_histograms(30, 1, 3)[:, 0]
-    np.testing.assert_allclose(histogram.dissimilarity(items),
-                               histogram.exact_dissimilarity(items, np.arange(30)), rtol=1e-9)
+    np.testing.assert_allclose(dissimilarity.dissimilarity(items),
+                               histogram.exact_dissimilarity_numba(items, np.arange(30)), rtol=1e-9)
 
 
 def test_progress_counts_every_face_once():
@@ -104,5 +104,15 @@ def test_progress_counts_every_face_once():
     histogram.greedy_chain(items, done.append)
     assert sum(done) == len(items) - 1  # the first one is given
     done = []
-    histogram.dissimilarity(items[:, 0], done.append)
+    dissimilarity.dissimilarity(items[:, 0], done.append)
     assert sum(done) == len(items)
+
+
+@pytest.mark.parametrize('few', [0, 10 ** 9])
+def test_both_exact_sums_are_the_same_to_the_last_bit(few, monkeypatch):
+    monkeypatch.setattr(dissimilarity, 'FEW_PAIRS', few)
+    items = random_histograms(20, 1, 6, twins=5)[:, 0]
+    exact = dissimilarity.choose_exact(400)
+    assert exact.__name__ == ('exact_dissimilarity_cv2' if few else 'exact_dissimilarity_numba')
+    ref = dissimilarity.exact_dissimilarity_cv2(items, np.arange(20))
+    assert exact(items, np.arange(20)).tolist() == ref.tolist()

@@ -21,7 +21,7 @@ def test_mean_brightness(shape):
 @pytest.mark.parametrize('shape', SHAPES)
 def test_mean_hue(shape):
     image = np.random.RandomState(2).randint(0, 256, shape).astype(np.uint8)
-    assert hue.mean_hue(image) == naive.hue(image)
+    assert hue.mean_hue(image) == pixels.mean_hue_cv2(image) == naive.hue(image)
     assert hue.mean_hue(image) == np.mean(cv2.cvtColor(image, cv2.COLOR_BGR2HSV)[..., 0].flatten())
 
 
@@ -57,3 +57,15 @@ def test_as_bgr8_of_unusual_images(image):
 def test_as_bgr8_does_not_copy_ordinary_images():
     image = textured(4, 4, 1, 3)
     assert pixels.as_bgr8(image) is image
+
+
+@pytest.mark.parametrize('many', [1, 10 ** 6])
+def test_rank_hue_is_the_same_with_either_backend(tmp_path, monkeypatch, many):
+    monkeypatch.setattr(pixels, 'MANY', many)
+    monkeypatch.setattr(pixels.compat, 'opencv_converts_hsv_slowly', lambda: True)
+    paths = []
+    for i in range(5):
+        paths.append(str(tmp_path / '{}.png'.format(i)))
+        cv2.imwrite(paths[-1], textured(20, 30, i, 3))
+    ref = sorted(paths, key=lambda path: naive.hue(cv2.imread(path)), reverse=True)
+    assert [path for path, _ in pixels.rank_hue(paths).ordered] == ref

@@ -5,7 +5,8 @@ From a prompt to its kernel:
     sort: blur, motion_blur                      ranking.sharpness (edges: ranking.canny)
     sort: yaw, pitch, rect size, original name,
           one face in image                      ranking.metadata (dfl_jpeg, landmarks)
-    sort: histogram similarity, dissimilarity    ranking.histogram
+    sort: histogram similarity                   ranking.histogram
+    sort: histogram dissimilarity                ranking.dissimilarity
     sort: brightness, hue, black pixels          ranking.pixels, ranking.hue
     sort: absolute pixel difference              ranking.absdiff
     sort: best faces, best faces faster          ranking.best

@@ -45,8 +45,8 @@ def sort_by_hist(input_path):
 
 
 def sort_by_hist_dissim(input_path):
-    from accel.ranking import histogram
-    return _sorted_lists(input_path, "Sorting by histogram dissimilarity...", histogram.rank_hist_dissim)
+    from accel.ranking import dissimilarity
+    return _sorted_lists(input_path, "Sorting by histogram dissimilarity...", dissimilarity.rank_hist_dissim)
 
 
 def sort_by_brightness(input_path):

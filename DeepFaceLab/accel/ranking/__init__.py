@@ -1,9 +1,10 @@
 """The sort methods' measures and orders, one module a family.
 
 metadata    pose, rectangle size, original name: from the head of the file alone
-pixels      brightness, hue, black pixels
+pixels      brightness, hue, black pixels (hue: the kernel for many faces)
 sharpness   CPBD and motion blur (canny: the edges that CPBD asks for)
-histogram   similarity chain and dissimilarity of histograms
+histogram   similarity chain of histograms
+dissimilarity   sums of the distances of histograms
 absdiff     chain by the sum of absolute differences
 best        the choice behind "best faces"
 faces       reads and measures every face of a folder, on all cores

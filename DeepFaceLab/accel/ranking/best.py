@@ -12,9 +12,9 @@ import numpy as np
 
 from .. import host, landmarks
 from ..pools import map_threads
-from . import NotRankable, Ranking, faces, histogram, sharpness
+from . import NotRankable, Ranking, dissimilarity, faces
 from .metadata import pose_of
-from .pixels import as_gray
+from .pixels import as_gray, channel_histogram
 
 YAW_BINS = 128
 YAW_LIMIT = 1.2        # radians: the largest yaw that the landmarks of 2DFAN give
@@ -50,9 +50,10 @@ def measure_face(path, by_size):
     if by_size:
         value = landmarks.rect_area(faces.need(metadata, 'source_rect', path))
     else:
+        from . import sharpness  # here: it loads numba
         value = sharpness.cpbd_sharpness(sharpness.masked(gray, points))
     pitch, yaw, _ = pose_of(path, metadata)
-    return Face(path, value, histogram.channel_histogram(gray, 0), yaw, pitch)
+    return Face(path, value, channel_histogram(gray, 0), yaw, pitch)
 
 
 def choose_best(candidates, target_count):
@@ -94,8 +95,9 @@ def _choose(candidates, per_bin):
         grids.append(_into_bins(members, [face.pitch for face in members], edges))
 
     crowded = [(grid, i) for grid in grids for i, members in enumerate(grid) if len(members) > 1]
+    exact = dissimilarity.choose_exact(sum(len(grid[i]) ** 2 for grid, i in crowded))
     with host.progress(total=len(crowded), desc='Sort by hist-dissim') as bar:
-        for outcome in map_threads(lambda place: _unlike_first(place[0][place[1]]), crowded):
+        for outcome in map_threads(lambda place: _unlike_first(place[0][place[1]], exact), crowded):
             if outcome.error is not None:
                 raise outcome.error
             grid, i = outcome.item
@@ -124,10 +126,10 @@ def _into_bins(members, values, edges):
     return bins
 
 
-def _unlike_first(members):
+def _unlike_first(members, exact):
     """Members by the sum of their histograms' distances to the others, largest first."""
     histograms = np.stack([face.histogram for face in members])
-    totals = histogram.exact_dissimilarity(histograms, np.arange(len(members)))
+    totals = exact(histograms, np.arange(len(members)))
     order = sorted(range(len(members)), key=lambda i: totals[i], reverse=True)
     return [members[i] for i in order]
 

@@ -1,4 +1,4 @@
-"""Histogram similarity and dissimilarity: exact, with almost every pair left uncomputed.
+"""Histogram similarity: an exact chain, with almost every pair left uncomputed.
 
 The distance of two histograms p, q is sqrt(1 - BC), BC = sum(sqrt(p q)) of the
 normalised histograms (Bhattacharyya, 1943; the metric is Hellinger's). Merging
@@ -9,14 +9,12 @@ arithmetic (``cv2.compareHist``, to the last bit), so that its order is stock's.
 """
 import math
 
-import cv2
 import numpy as np
 
-from .. import host, landmarks
-from ..compat import cpu_count, jit
-from ..pools import map_threads
-from . import Ranking, by_value, faces
-from .pixels import as_bgr8, as_gray
+from .. import host
+from ..compat import jit
+from . import Ranking, faces
+from .pixels import as_bgr8, channel_histogram
 
 BINS = 256
 COARSE = 8          # bins a channel of the first bound
@@ -28,11 +26,6 @@ SCAN = 1024         # candidates whose first bound is computed at once
 FLT_EPSILON = 1.1920928955078125e-07
 
 
-def channel_histogram(image, channel):
-    """Histogram of one channel: float32 (256,) counts of an image (H, W[, C])."""
-    return cv2.calcHist([image], [channel], None, [BINS], [0, BINS]).reshape(BINS)
-
-
 def rank_hist(paths):
     """Each face followed by the one with the most similar colours, chunk by chunk. Values: positions."""
     def measure(path):
@@ -41,7 +34,7 @@ def rank_hist(paths):
             image = as_bgr8(image)
         return [channel_histogram(image, channel) for channel in range(3)]
 
-    measured, histograms = _measure_histograms(paths, measure, (3, BINS))
+    measured, histograms = faces.measure_rows(paths, measure, (3, BINS))
     kept = [path for path, _ in measured.ranked]
     order = []
     with host.progress(total=len(kept), desc='Sorting') as bar:
@@ -49,40 +42,6 @@ def rank_hist(paths):
             order += [start + index for index in greedy_chain(histograms[start:end], bar.update)]
             bar.update(1)
     return Ranking([(kept[index], place) for place, index in enumerate(order)], measured.trashed)
-
-
-def rank_hist_dissim(paths):
-    """Least similar to all others first. Values: sums of distances of the masked grey histograms."""
-    def measure(path):
-        gray = as_gray(faces.read_pixels(path))
-        try:
-            points = faces.need(faces.read_metadata(path), 'landmarks', path)
-        except faces.NotDflImage as error:
-            if error.refused is not None:
-                host.log_err(str(error))
-        else:
-            gray = cv2.bitwise_and(gray, gray, mask=landmarks.hull_mask(gray.shape, points))
-        return channel_histogram(gray, 0)
-
-    measured, histograms = _measure_histograms(paths, measure, (BINS,))
-    with host.progress(total=len(histograms), desc='Sorting') as bar:
-        totals = dissimilarity(histograms, bar.update)
-    return Ranking(by_value([(path, float(total)) for (path, _), total in zip(measured.ranked, totals)]),
-                   measured.trashed)
-
-
-def _measure_histograms(paths, measure, shape):
-    """`faces.measure` into one array: (Measured, float32 (N,) + shape), without the trashed ones."""
-    histograms = np.zeros((len(paths),) + shape, np.float32)
-    row_of = {path: row for row, path in enumerate(paths)}
-
-    def fill(path):
-        histograms[row_of[path]] = measure(path)
-
-    measured = faces.measure(paths, fill)
-    if measured.trashed:
-        histograms = histograms[[row_of[path] for path, _ in measured.ranked]]
-    return measured, histograms
 
 
 def chunk_bounds(count):
@@ -260,65 +219,9 @@ def _extend_chain(counts, roots, medium, coarse, order, start, end):
             order[after], order[nearest] = order[nearest], order[after]
 
 
-BLOCK = 512          # faces whose distances to BLOCK others are computed at once
-NEAR = 1e-7          # how far one distance of the matrix product may be off
-
-
-def dissimilarity(histograms, progress=None):
-    """Sum of the distances of every histogram to all others.
-
-    histograms: float32 (N, 256) counts. Returns float64 (N,). A matrix product
-    gives all sums with a small error; those that lie closer to another one than
-    their errors are summed again as stock does (`exact_dissimilarity`), so that
-    sorting by the result gives stock's order. ``progress``: called with a number
-    of faces done. Answers to stock's ``HistDissimSubprocessor``.
-    """
-    count = len(histograms)
-    totals = _approximate_dissimilarity(histograms, progress)
-    close = np.empty(0, np.int64)
-    if count > 1:
-        order = np.argsort(totals, kind='stable')
-        near = np.diff(totals[order]) <= 2 * NEAR * count
-        close = order[np.append(near, False) | np.append(False, near)]
-    if len(close):
-        parts = np.array_split(close, min(len(close), 4 * cpu_count()))
-        for outcome in map_threads(lambda part: exact_dissimilarity(histograms, part), parts):
-            if outcome.error is not None:
-                raise outcome.error
-            totals[outcome.item] = outcome.value
-    return totals
-
-
-def _approximate_dissimilarity(histograms, progress):
-    """`dissimilarity` by blocks of a matrix product; each pair once, its distance added to both sums."""
-    count = len(histograms)
-    roots = np.sqrt(histograms.astype(np.float64))
-    roots /= np.sqrt(np.maximum(histograms.sum(axis=1, dtype=np.float64, keepdims=True), 1))
-    totals = np.zeros(count)
-    for start in range(0, count, BLOCK):
-        rows = slice(start, min(start + BLOCK, count))
-        for other in range(start, count, BLOCK):
-            columns = slice(other, min(other + BLOCK, count))
-            distances = roots[rows] @ roots[columns].T
-            np.subtract(1.0, distances, out=distances)
-            np.maximum(distances, 0.0, out=distances)
-            np.sqrt(distances, out=distances)
-            if other == start:
-                np.fill_diagonal(distances, 0.0)
-            else:
-                totals[columns] += distances.sum(axis=0)
-            totals[rows] += distances.sum(axis=1)
-        if progress is not None:
-            progress(rows.stop - rows.start)
-    return totals
-
-
 @jit()
-def exact_dissimilarity(histograms, indexes):
-    """Sums of the distances of some histograms to all others, added in stock's order.
-
-    histograms: float32 (N, 256) counts; indexes: int64 (M,). Returns float64 (M,).
-    """
+def exact_dissimilarity_numba(histograms, indexes):
+    """See `dissimilarity.choose_exact`."""
     totals = np.zeros(len(indexes))
     for k in range(len(indexes)):
         for j in range(len(histograms)):
