@@ -66,15 +66,16 @@ def need(metadata, key, path):
     return value
 
 
-def measure(paths, function, desc='Loading'):
+def measure(paths, function, desc='Loading', workers=None):
     """Call function(path) for every path; show a progress bar and what cannot be ranked.
 
     Returns Measured. NotRankable, and a file that cannot be read, put the file among the
-    trashed; any other error of the function counts as a file that is damaged.
+    trashed; any other error of the function counts as a file that is damaged. ``workers``:
+    threads, one a core by default.
     """
     ranked, trashed = [], []
     with host.progress(total=len(paths), desc=desc) as bar:
-        for outcome in map_threads(function, paths):
+        for outcome in map_threads(function, paths, workers):
             if outcome.error is None:
                 ranked.append((outcome.item, outcome.value))
             else:

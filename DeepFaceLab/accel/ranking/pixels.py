@@ -7,7 +7,7 @@ from . import Ranking, by_value, faces
 
 cv2.setNumThreads(1)  # the pool already has a thread for every core: 8 % of a sort by blur
 
-MANY = 3000  # faces of 320 px above which the kernel of `hue` repays its loading
+MANY = 1200  # faces of 320 px above which the kernel of `hue` repays its loading
 
 
 def as_bgr8(image):
