@@ -98,8 +98,8 @@ def main(kind):
     started = pools.map_threads if kind == "threads" else pools.map_processes
     outcomes = started(sleep, [0.0] + [SECONDS if kind == "processes" else 0.3] * 1000, 2)
     next(outcomes)
-    print("working", flush=True)
     try:
+        print("working", flush=True)  # inside: the interruption may come before it returns
         for _ in outcomes:
             pass
     except KeyboardInterrupt:
