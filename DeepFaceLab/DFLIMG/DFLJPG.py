@@ -85,10 +85,8 @@ class DFLJPG:
 
     def get_shape(self):
         """Return (height, width, channels) in px; None if the picture cannot be decoded either."""
-        if self.shape is None:
-            img = self.get_img()
-            if img is not None:
-                self.shape = img.shape
+        if self.shape is None and self.get_img() is not None:
+            self.shape = self.img.shape
         return self.shape
 
     def get_height(self):
