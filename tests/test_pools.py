@@ -1,5 +1,6 @@
 """Pools: every item ends once and in order, whatever happens to it; nothing stays behind."""
 import gc
+import multiprocessing.connection
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import weakref
 import pool_jobs
 import psutil
 import pytest
-from accel import pools
+from accel import pools, process_crew
 from accel.pools import Outcome, WorkerError, WorkerStartError, map_processes, map_threads
 from hypothesis import given
 from hypothesis import strategies as st
@@ -262,6 +263,30 @@ def test_closing_kills_the_processes(workers):
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------
+
+def test_the_exit_code_is_known_though_another_thread_asked_first(monkeypatch):
+    lock, asked, waitpid = threading.Lock(), threading.Event(), os.waitpid
+    worker = process_crew._Worker((pool_jobs.square, pool_jobs.start_never, ()), lock)
+    multiprocessing.connection.wait([worker.process.sentinel])
+
+    def slow_waitpid(*words):
+        result = waitpid(*words)
+        asked.set()
+        time.sleep(0.2)
+        return result
+
+    def start_another():
+        with lock:
+            multiprocessing.active_children()  # asks after all processes, as each start of one does
+
+    monkeypatch.setattr(os, "waitpid", slow_waitpid)
+    other = threading.Thread(target=start_another)
+    other.start()
+    assert asked.wait(10)
+    assert worker._death() == "died (exit code 7)"
+    other.join()
+    worker.say_goodbye()
+
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_ctrl_c_ends_everything_within_two_seconds(kind):

@@ -81,7 +81,7 @@ class Crew:
             with self._lock:
                 if self._killed:
                     raise WorkerError("the work was cancelled")
-                worker = _Worker(self._job)
+                worker = _Worker(self._job, self._lock)
                 self._workers.append(worker)
             worker.await_start()
             self._own.worker = worker
@@ -98,11 +98,12 @@ class Crew:
 class _Worker:
     """One process at the other end of a pipe."""
 
-    def __init__(self, job):
+    def __init__(self, job, lock):
         import multiprocessing
         from multiprocessing.reduction import ForkingPickler
         # A forked copy of a process with threads can hang; Windows can only spawn.
         spawning = multiprocessing.get_context("spawn")
+        self._lock = lock
         self._pipe, far_end = spawning.Pipe()
         try:
             job = bytes(ForkingPickler.dumps(job))
@@ -145,8 +146,10 @@ class _Worker:
         raise _Lost(self._death())
 
     def _death(self):
-        self.process.join(_FAREWELL_SECONDS)
-        return "died (exit code {})".format(self.process.exitcode)
+        # starting another process asks after all dead ones: without the lock it may take the exit code away
+        with self._lock:
+            self.process.join(_FAREWELL_SECONDS)
+            return "died (exit code {})".format(self.process.exitcode)
 
     def say_goodbye(self):
         self._pipe.close()
