@@ -228,7 +228,7 @@ class _Shim:
         old = self.content(path)
 
         def take_back():
-            if not os.path.lexists(path):
+            if not os.path.lexists(path) and os.path.isdir(_parent(path)):
                 self.create(path, old)
 
         def act():
@@ -248,7 +248,7 @@ class _Shim:
 
     def os_rmdir(self, path):
         def take_back():
-            if not os.path.lexists(path):
+            if not os.path.lexists(path) and os.path.isdir(_parent(path)):
                 self.real["os.mkdir"](path)
 
         def act():

@@ -174,6 +174,9 @@ def close_and_remove(handle, path):
     handle.close()
 
 
+# Where a virtual or conda environment has its Python: Windows puts it at the top or into Scripts.
+python_of_environment = ("Scripts", "python.exe") if is_windows else ("bin", "python")
+
 # What cannot be part of a file's name: separators, and on Windows the colon of drives and streams.
 not_in_names = "/\\:\0" if is_windows else "/\0"
 

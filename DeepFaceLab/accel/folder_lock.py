@@ -30,21 +30,31 @@ def locked(folder):
 
 
 def _take_lock(folder, path):
+    try:
+        return take(path)
+    except BlockingIOError as error:
+        raise RenameError("Another sort is at work in {}. Wait until it has ended, "
+                          "then start again.".format(folder)) from error
+    except OSError as error:
+        raise RenameError("Files in {} cannot be renamed: {}. {}".format(
+            folder, reason(error), advice(error))) from error
+
+
+def take(path):
+    """Open a lock file, made if needed, and lock it. Return it; give it up with compat.close_and_remove.
+
+    Raises BlockingIOError when another process holds it, OSError when it cannot be opened.
+    """
     while True:
-        try:
-            handle = open(path, "ab")
-        except OSError as error:
-            raise RenameError("Files in {} cannot be renamed: {}. {}".format(
-                folder, reason(error), advice(error))) from error
+        handle = open(path, "ab")
         try:
             compat.lock_file(handle)
             if os.path.samestat(os.fstat(handle.fileno()), os.stat(path)):
                 return handle
             handle.close()  # its last owner has just removed it: take the new one
-        except BlockingIOError as error:
+        except BlockingIOError:
             handle.close()
-            raise RenameError("Another sort is at work in {}. Wait until it has ended, "
-                              "then start again.".format(folder)) from error
+            raise
         except FileNotFoundError:
             handle.close()
         except OSError:

@@ -1,0 +1,281 @@
+"""The command line of install.py: what is found, what will be done, and the phases in their order."""
+import argparse
+import collections
+import os
+import subprocess
+import sys
+import traceback
+
+from accel import compat, host
+from installer import build as builds
+from installer import changes, checks, overlay, packages, plan, versions
+from installer import record as records
+from installer.overlay import ROOT
+
+SELF_TEST = os.path.join(ROOT, "installer", "self_test.py")
+PACKAGES_MISSING = 3           # the self-test's exit code when a package is not there
+INTERRUPTED = 130
+SHOWN = 4                      # names in a list before "and N more"
+
+Site = collections.namedtuple("Site", "build record found new plan")
+Site.__doc__ = "All that is known before anything is done: Build, Record, packages.Found, {path: content}, Plan."
+
+
+def main(words=None):
+    """Run one command line. Return the exit code: 0 fine, 1 failed, 2 wrong words, 130 interrupted."""
+    compat.make_console_safe()
+    arguments = parse(words)
+    host.set_unattended(arguments.yes)
+    try:
+        return run(arguments)
+    except host.UserError as error:
+        host.log_err(str(error))
+    except KeyboardInterrupt:
+        host.log_info("\nStopped by Ctrl-C. Start the same command again to go on.")
+        return INTERRUPTED
+    except OSError as error:
+        host.log_err("{}. {}".format(changes.reason(error), changes.advice(error)))
+        if os.environ.get("DFL_DEBUG") == "1":
+            traceback.print_exc()
+    return 1
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(
+        prog="install", description="Put the accelerating overlay onto a DeepFaceLab, check it, or take it off.")
+    parser.add_argument("path", nargs="?", metavar="PATH",
+                        help="DeepFaceLab's folder: its root, _internal, or the folder of main.py")
+    parser.add_argument("--yes", action="store_true", help="ask nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done and change nothing")
+    parser.add_argument("--no-pip", action="store_true", help="neither install nor remove Python packages")
+    parser.add_argument("--force", action="store_true", help="replace a fork's own files, too")
+    parser.add_argument("--wheels", metavar="DIR", help="take packages from this folder, not from the network")
+    parser.add_argument("--python", metavar="EXE", help="the Python that runs DeepFaceLab, if another than found")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--verify", action="store_true", help="say whether the overlay is complete")
+    what.add_argument("--uninstall", action="store_true", help="put every replaced file back")
+    return parser.parse_args(words)
+
+
+def run(arguments):
+    """Do what was asked. Return the exit code."""
+    site = survey(arguments)
+    if arguments.verify:
+        return 0 if checks.verify(site.build, site.record, site.found, site.new) else 1
+    if arguments.uninstall:
+        return uninstall(site, arguments)
+    if site.record.state == records.INSTALLED and not arguments.dry_run:
+        answer = _ask_what_now()
+        if answer == 1:
+            return 0 if checks.verify(site.build, site.record, site.found, site.new) else 1
+        if answer == 2:
+            return uninstall(site, arguments)
+    return install(site, arguments)
+
+
+def _ask_what_now():
+    host.log_info("The overlay is installed here.\n[0] install it again\n[1] verify it\n[2] uninstall it\n")
+    return host.ask_int("", 0, valid_list=[0, 1, 2])
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+def survey(arguments):
+    """Find everything out and show it. Return the Site."""
+    overlay.check_sums()
+    new = overlay.load()
+    build = builds.find(_given_path(arguments), _from_caller(arguments.python))
+    record = records.Record.load(build.kept)
+    found = packages.probe(build.python)
+    steps = plan.make(build, new, record, versions.Known.load(), arguments.force or arguments.uninstall)
+    names = {"numpy": "numpy", "cv2": "OpenCV", "numba": "numba"}
+    have = ["{} {}".format(names[module], found.imports[module][0] or "missing") for module in sorted(
+        names, key=list(packages.NEEDED).index)]
+    have.insert(2, "TensorFlow {}".format(packages.tensorflow(found) or "missing"))
+    ffmpeg = build.ffmpeg and builds.ffmpeg_version(build.ffmpeg)
+    host.log_info("DeepFaceLab  {}".format(build.tree))
+    host.log_info("             {}".format(steps.version.text))
+    host.log_info("Python       {} ({}.{}.{}, {})".format(build.python, *found.version + (build.python_from,)))
+    host.log_info("Packages     {}".format(", ".join(have)))
+    host.log_info("ffmpeg       {}".format("{} ({})".format(build.ffmpeg, ffmpeg) if ffmpeg else "not found"))
+    host.log_info("Overlay      {}\n".format(_state_words(record)))
+    return Site(build, record, found, new, steps)
+
+
+def _given_path(arguments):
+    """The path to look at: the word given, else this copy's own place, else what is typed."""
+    if arguments.path is not None:
+        return arguments.path
+    try:
+        return builds.find_tree(os.path.dirname(ROOT))       # unpacked into the folder of a build
+    except host.UserError:
+        answer = host.ask_str("Folder of your DeepFaceLab", None)
+    if not answer:
+        raise host.UserError("Say which DeepFaceLab: give its folder after install.py, or unpack this folder into it.")
+    return answer.strip().strip("\"'")
+
+
+def _from_caller(path):
+    """A path as the user meant it: install.bat changes the folder, and tells which it was."""
+    caller = os.environ.get("DFL_ACCEL_CALLER")
+    return os.path.join(caller, path) if path and caller and os.path.dirname(path) else path
+
+
+def _state_words(record):
+    return {None: "not installed", records.INSTALLED: "version {} is installed", records.TESTING:
+            "version {} is in place, its self-test has not passed", records.INSTALLING:
+            "version {} is half installed", records.UNINSTALLING: "version {} is half uninstalled"}[
+                record.state].format(record.version)
+
+
+# --- installing ------------------------------------------------------------------------------
+
+def install(site, arguments):
+    """Show the plan, ask, and carry it out. Return the exit code."""
+    wanted = [] if arguments.no_pip else packages.requirements(site.found)
+    show_plan(site, wanted)
+    if arguments.dry_run:
+        host.log_info("Dry run: nothing was changed.")
+        return 0
+    if not host.ask_bool("Install the overlay?", True):
+        host.log_info("Nothing was changed.")
+        return 1
+    build, record = site.build, site.record
+    with changes.locked(build):
+        found = site.found
+        if wanted:
+            found = install_packages(site, wanted, _from_caller(arguments.wheels))
+        record.version, record.found, record.python = overlay.version(), site.plan.version.text, build.python
+        say_phase(2, "Copying files")
+        aside = changes.install(build, record, site.plan, site.new)
+        show_aside(aside)
+        say_phase(3, "Compiling and testing with DeepFaceLab's own Python (about a minute)")
+        code = self_test(build)
+        if code not in (0, PACKAGES_MISSING):
+            host.log_err("The self-test failed, so the overlay is taken off again.")
+            take_off(build, record, arguments.no_pip)
+            raise host.UserError("The overlay does not work with this DeepFaceLab and Python: what failed stands "
+                                 "above. Everything is as it was before.")
+        changes.finish(build, record)
+    show_end(site, found, code)
+    return 0
+
+
+def show_plan(site, wanted):
+    """Say in few lines what will be done."""
+    steps = site.plan
+    add, replace = steps.paths(plan.ADD), steps.paths(plan.REPLACE)
+    same = steps.paths(plan.SAME)
+    if add or replace:
+        host.log_info("To do: add {} files, replace {}{}; the replaced ones are kept in {}.".format(
+            len(add), len(replace), " ({})".format(_some(replace)) if replace else "", site.build.kept))
+    if same:
+        host.log_info("{} files are in place already.".format(len(same)))
+    if wanted:
+        missing = [package for module, package in packages.NEEDED.items() if site.found.imports[module][0] is None]
+        host.log_info("To do: install {} into that Python; nothing that it has is changed.".format(", ".join(missing)))
+    if site.plan.foreign:
+        host.log_info("This DeepFaceLab is not stock; of the files that the overlay has, these are its own: {}.".format(
+            ", ".join(steps.foreign)))
+    for step in steps.steps:
+        if step.action == plan.THEIRS:
+            host.log_info("{} stays as it is: {}. (--force replaces it, too.)".format(step.path, step.reason))
+    if site.record.state is None and same and not add:
+        host.log_info("The overlay was copied into this tree by hand: what it replaced is not known, and uninstalling "
+                      "can only give back what is there now.")
+
+
+def install_packages(site, wanted, wheels):
+    """Let pip add the packages; what it adds is recorded, also if this is killed. Return Found afterwards."""
+    build, record = site.build, site.record
+    say_phase(1, "Installing {}".format(", ".join(line.partition(";")[0].strip() for line in wanted[:1])))
+    if record.packages_before is None:
+        record.packages_before = sorted(site.found.packages)
+    if record.state is None:
+        record.state, record.version = records.INSTALLING, overlay.version()
+    record.save(build.kept)
+    try:
+        found = packages.install(build.python, site.found, wheels)
+    except host.UserError:
+        record.packages_before = None
+        if record.files:
+            record.save(build.kept)
+        else:
+            changes.discard(build)
+        raise
+    record.packages.update(packages.added(record.packages_before, found))
+    record.packages_before = None
+    record.save(build.kept)
+    return found
+
+
+def self_test(build):
+    """Run the self-test on the tree; its words go to the screen. Return its exit code."""
+    sys.stdout.flush()
+    return subprocess.call([build.python, SELF_TEST, build.tree], stdin=subprocess.DEVNULL,
+                           env=packages.environment())
+
+
+def show_end(site, found, code):
+    if code == PACKAGES_MISSING:
+        missing = [package for module, package in packages.NEEDED.items() if found.imports[module][0] is None]
+        host.log_err("Installed, but {} is missing in {}: some steps will not run. Start install again without "
+                     "--no-pip.".format(", ".join(missing), site.build.python))
+    else:
+        host.log_info("Installed and tested. Start the numbered .bat or .sh files as always.")
+    host.log_info("To go back, start install again and choose \"uninstall\", or give it the word --uninstall.")
+
+
+# --- uninstalling ----------------------------------------------------------------------------
+
+def uninstall(site, arguments):
+    """Ask, then put everything back. Return the exit code."""
+    build, record = site.build, site.record
+    if record.state is None and not os.path.isdir(build.kept):
+        raise host.UserError("No overlay that install has put there was found in {}.".format(build.tree))
+    replaced = [path for path, entry in record.files.items() if entry.original is not None]
+    host.log_info("To do: put {} files back, remove {} that were added.".format(
+        len(replaced), len(record.files) - len(replaced)))
+    if record.packages and not arguments.no_pip:
+        host.log_info("To do: remove the packages that were installed with it: {}.".format(
+            ", ".join(sorted(record.packages))))
+    if arguments.dry_run:
+        host.log_info("Dry run: nothing was changed.")
+        return 0
+    if not host.ask_bool("Uninstall the overlay?", True):
+        host.log_info("Nothing was changed.")
+        return 1
+    with changes.locked(build):
+        take_off(build, record, arguments.no_pip)
+    host.log_info("Uninstalled: DeepFaceLab's own files are in place, as they were.")
+    return 0
+
+
+def take_off(build, record, no_pip):
+    """Put the files back, remove the packages that came with them, then what was kept."""
+    show_aside(changes.uninstall(build, record))
+    names = dict(record.packages)
+    if record.packages_before is not None:              # it was killed while pip was at work
+        names.update(packages.added(record.packages_before, packages.probe(record.python or build.python)))
+    if names and not no_pip:
+        left = packages.remove(record.python or build.python, names)
+        if left:
+            host.log_err("These packages could not be removed, and do no harm: {}.".format(", ".join(left)))
+    for path in changes.discard(build):
+        host.log_info("Not in the tree, so still kept: {}".format(path))
+
+
+# --- words -----------------------------------------------------------------------------------
+
+def say_phase(number, text):
+    host.log_info("[{}/3] {}".format(number, text))
+    sys.stdout.flush()
+
+
+def show_aside(paths):
+    for path in paths:
+        host.log_info("A file that was edited by hand is kept as {}".format(path))
+
+
+def _some(paths):
+    return ", ".join(paths[:SHOWN]) + (" and {} more".format(len(paths) - SHOWN) if len(paths) > SHOWN else "")

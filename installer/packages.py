@@ -1,0 +1,198 @@
+"""What a Python has, and how it gets what the overlay needs without losing anything that it has."""
+import collections
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+from accel import host
+from installer.overlay import ROOT
+
+# Import name -> package name of what the overlay needs; each must import.
+NEEDED = collections.OrderedDict([
+    ("numpy", "numpy"), ("cv2", "opencv-python"), ("tqdm", "tqdm"), ("numba", "numba")])
+LAST_NUMPY_OF_PINNED_NUMBA = (1, 20)
+
+# Run by the other Python, 3.6 or newer: prints one line of JSON.
+PROBE = r"""
+import json, os, re, struct, sys
+packages = {}
+for folder in sys.path:
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        match = re.match(r"([^-]+(?:-[^-\d][^-]*)*)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", name)
+        if match:
+            packages.setdefault(re.sub(r"[-_.]+", "-", match.group(1)).lower(), match.group(2))
+imports = {}
+for name in sys.argv[1:]:
+    try:
+        module = __import__(name)
+        if not hasattr(module, "__version__"):
+            raise ImportError("it is not whole")
+        imports[name] = [module.__version__, None]
+    except Exception as error:
+        missing = isinstance(error, ImportError) and getattr(error, "name", None) == name
+        imports[name] = [None, None if missing else "{}: {}".format(type(error).__name__, error)[:300]]
+print("\nPROBED " + json.dumps([list(sys.version_info[:3]), 8 * struct.calcsize("P"), packages, imports]))
+"""
+
+Found = collections.namedtuple("Found", "version bits packages imports")
+Found.__doc__ = """What a Python has. version: (3, 6, 8); bits: 32 or 64; packages: {name in lower case, with
+hyphens: version}; imports: {import name: (version or None, what is wrong with it or None)}."""
+
+
+def probe(python):
+    """Return what a Python has (Found). Raises host.UserError if it does not run or is too old."""
+    try:
+        run = subprocess.run([python, "-c", PROBE] + list(NEEDED), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=environment())
+    except OSError as error:
+        raise host.UserError("{} does not start: {}. Give --python the Python that runs DeepFaceLab.".format(
+            python, error.strerror)) from error
+    match = re.search(r"^PROBED (.*)$", run.stdout.decode("utf-8", "replace"), re.MULTILINE)
+    if match is None:
+        raise host.UserError("{} is no Python 3.6 or newer that works: {} Give --python the one that runs DeepFaceLab."
+                             .format(python, last_words(run.stderr)))
+    version, bits, packages, imports = json.loads(match.group(1))
+    if tuple(version) < (3, 6):
+        raise host.UserError("{} is Python {}.{}.{}; DeepFaceLab and this overlay need 3.6 or newer.".format(
+            python, *version))
+    return Found(tuple(version), bits, packages, {name: tuple(pair) for name, pair in imports.items()})
+
+
+def environment():
+    """Return the variables for another Python: none that would make it use the libraries of this one."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+
+
+def last_words(output):
+    """Return the last line of a program's error output (bytes -> str)."""
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip() if lines else "it printed nothing."
+
+
+def tensorflow(found):
+    """Return the version of whichever TensorFlow package there is (str), or None."""
+    names = [name for name in ("tensorflow", "tensorflow-gpu", "tensorflow-cpu", "tensorflow-directml")
+             if name in found.packages]
+    return found.packages[names[0]] if names else None
+
+
+# --- what to ask pip for ---------------------------------------------------------------------
+
+def requirements(found, path=os.path.join(ROOT, "requirements.txt")):
+    """Return what pip has to install (list of str), from requirements.txt; empty when all is there.
+
+    Lines for other Pythons are handed on with their markers: pip knows which to take.
+    """
+    with open(path, encoding="utf-8") as stream:
+        lines = [line.strip() for line in stream if line.strip() and not line.startswith("#")]
+    wanted = []
+    for module, package in NEEDED.items():
+        if found.imports[module][0] is None:
+            wanted += [line for line in lines if re.match(r"[\w.-]+", line).group(0) == package]
+    numpy = numbers(found.imports["numpy"][0] or "0")
+    if (3, 7) <= found.version < (3, 10) and numpy > LAST_NUMPY_OF_PINNED_NUMBA:
+        # The pinned numba refuses this numpy, which stays as it is; later ones say which numpy they take.
+        wanted = [line for line in wanted if not line.startswith("numba")] + ["numba>=0.54"] * any(
+            line.startswith("numba") for line in wanted)
+    return wanted
+
+
+def numbers(version):
+    """Return the first two numbers of a version: "1.19.3" -> (1, 19)."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def constraints(found):
+    """Return lines that pin everything a Python has at the version it has (list of str)."""
+    return ["{}=={}".format(name, version) for name, version in sorted(found.packages.items())
+            if re.match(r"\d+(\.\w+)*(\+[\w.]+)?$", version)]
+
+
+def pip_words(python, wanted, constraints_path, wheels=None):
+    """Return pip's command line (list of str)."""
+    source = ["--no-index", "--find-links", wheels] if wheels else []
+    return [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", constraints_path] + source + wanted
+
+
+# --- pip -------------------------------------------------------------------------------------
+
+def install(python, found, wheels=None):
+    """Let pip add what is missing. Return Found afterwards; `added` tells what that is.
+
+    wheels: a folder that holds all packages, for machines without a network. Raises host.UserError, and takes
+    back what was added, when pip fails, when a package still does not import, or when one that was there changed.
+    """
+    wanted = requirements(found)
+    folder = tempfile.mkdtemp(prefix="dfl-accel-pip-")
+    pins = os.path.join(folder, "constraints.txt")
+    try:
+        with open(pins, "w", encoding="utf-8") as stream:
+            stream.write("".join(line + "\n" for line in constraints(found)))
+        code, words = _run(pip_words(python, wanted, pins, wheels))
+    finally:
+        os.remove(pins)
+        os.rmdir(folder)
+    after = probe(python)
+    if code:
+        problem = "pip could not install {}: {}".format(" ".join(line.partition(";")[0] for line in wanted), words)
+    else:
+        problem = _problem(found, after)
+    if problem:
+        remove(python, added(found.packages, after))
+        raise host.UserError(problem + " " + _what_now(python, wheels))
+    return after
+
+
+def added(before, after):
+    """Return {name: version} of the packages in `after` (Found) that are not among the names `before`."""
+    return {name: version for name, version in after.packages.items() if name not in before}
+
+
+def _problem(before, after):
+    """What is wrong after pip has run (str), or None."""
+    changed = ["{} {} -> {}".format(name, version, after.packages.get(name, "gone"))
+               for name, version in sorted(before.packages.items()) if after.packages.get(name) != version]
+    if changed:
+        return "pip has changed packages that were there before ({}).".format(", ".join(changed))
+    for module, package in NEEDED.items():
+        version, wrong = after.imports[module]
+        if version is None:
+            return "The package {} does not work: {}.".format(package, wrong or "it was not installed")
+    return None
+
+
+def _what_now(python, wheels):
+    if wheels:
+        return ("The folder {} must hold wheels of all packages for this Python. On a machine with a network, "
+                "\"pip download\" fills it. The DeepFaceLab folder was not changed.".format(wheels))
+    return ("See that this machine reaches the internet, then start again; without a network, give --wheels a folder "
+            "with the packages. The DeepFaceLab folder was not changed.")
+
+
+def _run(words):
+    """Run pip with its output on the screen. Return (exit code, its last error line)."""
+    variables = dict(environment(), PIP_NO_INPUT="1", PYTHONIOENCODING="utf-8:replace")
+    try:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, env=variables)
+    except OSError as error:
+        return 1, error.strerror
+    last = "it printed nothing."
+    with process:
+        for line in process.stdout:
+            text = line.decode("utf-8", "replace").rstrip()
+            if not text.startswith("Ignoring "):         # lines of requirements.txt for other Pythons
+                host.log_info("    " + text)
+            if re.match(r"error|.*No module named pip", text, re.IGNORECASE):
+                last = text
+    return process.returncode, last
+
+
+def remove(python, names):
+    """Let pip remove packages. Return the names of those that are still there (sorted list)."""
+    if not names:
+        return []
+    _run([python, "-m", "pip", "uninstall", "--disable-pip-version-check", "--yes"] + sorted(names))
+    return sorted(set(names) & set(probe(python).packages))
