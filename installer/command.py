@@ -84,7 +84,7 @@ def survey(arguments):
     """Find everything out and show it. Return the Site."""
     overlay.check_sums()
     new = overlay.load()
-    build = builds.find(_given_path(arguments), _from_caller(arguments.python))
+    build = builds.find(_given_path(arguments), _named_by_caller(arguments.python))
     record = records.Record.load(build.kept)
     found = packages.probe(build.python)
     steps = plan.make(build, new, record, versions.Known.load(), arguments.force or arguments.uninstall)
@@ -116,9 +116,13 @@ def _given_path(arguments):
 
 
 def _from_caller(path):
-    """A path as the user meant it: install.bat changes the folder, and tells which it was."""
-    caller = os.environ.get("DFL_ACCEL_CALLER")
-    return os.path.join(caller, path) if path and caller and os.path.dirname(path) else path
+    """A path as the user meant it: install.bat changes the folder, and tells in which it was called."""
+    return path and os.path.abspath(os.path.join(os.environ.get("DFL_ACCEL_CALLER", ""), path))
+
+
+def _named_by_caller(program):
+    """A program as the user meant it: a plain name is looked for in PATH."""
+    return _from_caller(program) if program and os.path.dirname(program) else program
 
 
 def _state_words(record):

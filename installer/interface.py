@@ -5,6 +5,7 @@ reads sources and runs none.
 """
 import ast
 import os
+import re
 
 
 def used_additions(path, theirs, ours, others):
@@ -19,7 +20,7 @@ def used_additions(path, theirs, ours, others):
     lost = _lost(_parse(theirs), _parse(ours))
     used = set()
     for other, source in others.items():
-        if any(name.rpartition(".")[2].rstrip("=").encode() in source for name in lost):
+        if any(re.findall(r"\w+", name)[-1].encode() in source for name in lost):
             used |= _used(lost, module, _parse(source))
     return sorted(used)
 
