@@ -69,6 +69,9 @@ def _theirs(build, new, bare, known, foreign):
                                         {name: others[name] for name in others if name != path})
         if used:
             reasons[path] = "other modules use what only it has: {}".format(", ".join(used[:4]))
+    if "mainscripts/Sorter.py" in reasons and "main.py" not in reasons:
+        reasons["main.py"] = "it belongs to this DeepFaceLab's own Sorter"
+        reasons["command_line.py"] = "it belongs to our main.py"
     return reasons
 
 
