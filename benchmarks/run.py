@@ -19,17 +19,14 @@ if __package__ in (None, ""):                    # run as a script
     sys.path[:1] = [ROOT, os.path.join(ROOT, "DeepFaceLab")]
 
 from benchmarks import cases as all_cases  # noqa: E402
-from benchmarks import report, timing, workspace  # noqa: E402
+from benchmarks import report, stock_tree, timing, workspace  # noqa: E402
 from benchmarks.cases import sort as sort_cases  # noqa: E402
+from benchmarks.stock_tree import Unusable  # noqa: E402
 
 QUICK_FACES = 24
 SLOW_SECONDS = 60              # a baseline that takes longer is run once
 FACES_FOLDERS = ("", "data_src/aligned", "data_dst/aligned")
 DEFAULT_JSON = os.path.join(ROOT, "benchmarks", "results.json")
-
-
-class Unusable(Exception):
-    """Something the user gave does not fit; the message is one line that says what to do."""
 
 
 def main(words=None):
@@ -59,7 +56,8 @@ def main(words=None):
 
 def parse(words):
     parser = argparse.ArgumentParser(description="Measure this project against DeepFaceLab or naive oracles.")
-    parser.add_argument("--stock", metavar="PATH", help="a DeepFaceLab tree (the folder of its main.py)")
+    parser.add_argument("--stock", metavar="PATH",
+                        help="a DeepFaceLab: untouched, or one on which install was run")
     parser.add_argument("--stock-python", metavar="EXE", default=sys.executable, help="the Python for it")
     parser.add_argument("--workspace", metavar="PATH", help="your own faces or workspace; never changed")
     parser.add_argument("--cases", metavar="NAMES", default="*", help="such as sort.blur,sort.f*,limit.*")
@@ -90,7 +88,8 @@ class Bench(object):
             self.cases = all_cases.choose(arguments.cases.split(","))
         except ValueError as error:
             raise Unusable(str(error))
-        self.stock = find_stock(arguments)
+        self.stock = stock_tree.find(arguments.stock, arguments.stock_python) if arguments.stock else None
+        self.stock_path = None
         self.baseline_kind = "DeepFaceLab" if self.stock else "naive oracle"
         self.own_faces = find_faces(arguments.workspace) if arguments.workspace else None
         self.repeats = arguments.repeats or (1 if arguments.quick else 3)
@@ -106,6 +105,8 @@ class Bench(object):
         """Measure all cases, print the table, write the JSON. Return the exit code."""
         started = time.time()
         say("{} cases against {}, in {}".format(len(self.cases), self.stock or "naive oracles", self.folder))
+        if self.stock:
+            self.stock_path = self.stock.unchanged(self.path("DeepFaceLab"))
         rows = [self.measure(case) for case in self.cases]
         versions = {"ours": report.versions(sys.executable)}
         if self.stock:
@@ -206,7 +207,7 @@ class Bench(object):
         if case.method is not None:
             if self.stock:
                 sides["baseline"] = lambda folder: sort_cases.stock_command(
-                    case, folder, self.stock, self.arguments.stock_python)
+                    case, folder, self.stock_path, self.arguments.stock_python)
             elif case.faces:
                 sides["baseline"] = lambda folder: sort_cases.naive_command(case, folder)
             sides["ours"] = lambda folder: sort_cases.our_command(case, folder)
@@ -284,21 +285,6 @@ def failures(row):
     """Who failed in a row, and the last lines of it: list of (str, str)."""
     sides = ("baseline", "ours", "limit")
     return [(side, row[side + "_failed"]) for side in sides if side + "_failed" in row]
-
-
-def find_stock(arguments):
-    """The full path of the DeepFaceLab tree to compare with, or None. Raises Unusable."""
-    if not arguments.stock:
-        return None
-    tree = os.path.abspath(arguments.stock)
-    if not os.path.isfile(os.path.join(tree, "main.py")):
-        raise Unusable("{} holds no main.py: --stock wants the DeepFaceLab folder itself.".format(tree))
-    if os.path.isdir(os.path.join(tree, "accel")):
-        raise Unusable("{} already holds this overlay: --stock wants an untouched DeepFaceLab.".format(tree))
-    if shutil.which(arguments.stock_python) is None:
-        raise Unusable("there is no {}: --stock-python wants the Python that runs DeepFaceLab.".format(
-            arguments.stock_python))
-    return tree
 
 
 def find_faces(path):
