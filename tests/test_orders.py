@@ -110,3 +110,11 @@ def test_best_faces_trashes_grey_pictures_as_stock_does(tmp_path):
     kept, trashed = Sorter.sort_best_faster(tmp_path, target_count=5)
     assert [entry[0] for entry in kept] == [colour]
     assert [entry[0] for entry in trashed] == [grey]
+
+
+def test_a_missing_package_sends_no_face_to_trash(faceset):
+    def without_package(path):
+        raise ModuleNotFoundError("No module named 'numba'", name='numba')
+    paths = [str(path) for path in sorted(faceset.iterdir())]
+    with pytest.raises(ModuleNotFoundError):
+        faces.measure(paths, without_package)

@@ -70,14 +70,17 @@ def measure(paths, function, desc='Loading', workers=None):
     """Call function(path) for every path; show a progress bar and what cannot be ranked.
 
     Returns Measured. NotRankable, and a file that cannot be read, put the file among the
-    trashed; any other error of the function counts as a file that is damaged. ``workers``:
-    threads, one a core by default.
+    trashed; any other error of the function counts as a file that is damaged, but for
+    ImportError, which is raised: a package that is missing is no fault of the faces.
+    ``workers``: threads, one a core by default.
     """
     ranked, trashed = [], []
     with host.progress(total=len(paths), desc=desc) as bar:
         for outcome in map_threads(function, paths, workers):
             if outcome.error is None:
                 ranked.append((outcome.item, outcome.value))
+            elif isinstance(outcome.error, ImportError):
+                raise outcome.error
             else:
                 reason = _reason(outcome.item, outcome.error)
                 host.log_err(reason)
