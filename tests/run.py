@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FOLDERS = [name for name in ("DeepFaceLab", "benchmarks", "tests") if os.path.isdir(os.path.join(ROOT, name))]
+SOURCES = ["DeepFaceLab", "benchmarks", "installer", "tests", "tools", "install.py"]
 LINT = ["-m", "flake8", "--isolated", "--max-line-length=120", "--select=F,E501,E9,W6",
         "--per-file-ignores=__init__.py:F401"]
 OLDEST_PYTHON = ["-c", "import vermin; vermin.main()", "-t=3.6-", "--violations", "--no-tips", "--quiet"]
@@ -24,8 +24,8 @@ def run(title, words, **environment):
 def main(words):
     """Run every check. Return how many failed."""
     codes = {
-        "lint": run("lint", LINT + FOLDERS),
-        "oldest Python": run("oldest Python", OLDEST_PYTHON + FOLDERS),
+        "lint": run("lint", LINT + SOURCES),
+        "oldest Python": run("oldest Python", OLDEST_PYTHON + SOURCES),
         "tests": run("tests", ["-m", "pytest"] + words),
         "plain kernels": run("tests of kernels, not compiled", ["-m", "pytest", "-m", "kernel"] + words,
                              NUMBA_DISABLE_JIT="1"),

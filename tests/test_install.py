@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from benchmarks import stock_tree
 from installer import build as builds
 from installer import record as records
 from made_up_build import MODULES, make_windows_build, snapshot, write
@@ -79,6 +80,12 @@ def test_installation_says_what_it_found_did_and_tested(installed):
 def test_verify_says_complete(installed):
     code, said = install(installed[0], "--verify")
     assert code == 0 and "Complete: version" in said
+
+
+def test_the_benchmark_finds_the_originals(installed, tmp_path):
+    unchanged = stock_tree.find(installed[0], sys.executable).unchanged(str(tmp_path / "before"))
+    assert {path: state[0] for path, state in snapshot(unchanged).items()} == {
+        path: text.encode() for path, text in MODULES.items()}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -248,10 +255,18 @@ def without_numba(tmp_path_factory):
 
 def test_without_numba_and_pip_it_says_what_will_not_run(build, without_numba):
     root, tree, before = build
-    code, said = install(root, "--yes", "--no-pip", python=without_numba)
+    code, said = install(root, "--yes", "--no-pip", "--force", python=without_numba)
     assert code == 0 and "numba missing" in said and "/!\\ Installed, but numba is missing" in said, said
     code, said = install(root, "--verify", python=without_numba)
     assert code == 1 and "The Python package numba is missing" in said
+    faces = os.path.join(root, "workspace", "data_src", "aligned")
+    for name in os.listdir(os.path.join(GOLDEN, "aligned"))[:5]:
+        shutil.copy(os.path.join(GOLDEN, "aligned", name), faces)
+    before_sort = snapshot(faces)
+    run = subprocess.run([without_numba, os.path.join(tree, "main.py"), "sort", "--input-dir", faces, "--by", "final"],
+                         input=b"\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables())
+    assert run.returncode == 1 and b"The Python package numba is missing" in run.stdout
+    assert snapshot(faces) == before_sort
     code, said = install(root, "--uninstall", "--yes", python=without_numba)
     assert code == 0 and same_tree(tree, before)
 

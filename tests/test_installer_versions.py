@@ -4,7 +4,9 @@ import os
 import re
 
 import pytest
+from installer import build as builds
 from installer import interface, overlay, plan, versions
+from installer import record as records
 from made_up_build import known_of, make_tree, write
 from program import PROGRAM
 
@@ -127,8 +129,6 @@ def test_a_package_is_known_by_its_folder():
 
 
 def test_a_fork_keeps_a_file_whose_additions_are_used(tmp_path):
-    from installer import build as builds
-    from installer import record as records
     tree = make_tree(str(tmp_path / "DeepFaceLab"))
     build = builds.Build(tree, tree + "_original", "python", "", None)
     new = {"accel/host.py": b"", "accel/kernel_cache.py": b"", "DFLIMG/DFLJPG.py": b"class DFLJPG:\n    pass\n",
@@ -147,3 +147,16 @@ def test_a_fork_keeps_a_file_whose_additions_are_used(tmp_path):
     found, made = actions()
     assert found["DFLIMG/DFLJPG.py"] == plan.THEIRS
     assert "DFLJPG.age" in [step.reason for step in made.steps if step.path == "DFLIMG/DFLJPG.py"][0]
+
+
+def test_our_main_does_not_come_to_a_sorter_of_a_fork(tmp_path):
+    tree = make_tree(str(tmp_path / "DeepFaceLab"))
+    build = builds.Build(tree, tree + "_original", "python", "", None)
+    write(tree, "mainscripts/Sorter.py", "def main(input_path):\n    pass\n\n\ndef own():\n    pass\n")
+    write(tree, "mainscripts/Util.py", "from mainscripts import Sorter\nSorter.own()\n")
+    new = {"accel/host.py": b"", "mainscripts/Sorter.py": b"def main(input_path):\n    pass\n",
+           "command_line.py": b"", "main.py": b"import command_line\n"}
+    made = plan.make(build, new, records.Record(), known_of())
+    assert {step.path: step.action for step in made.steps} == {
+        "accel/host.py": plan.ADD, "mainscripts/Sorter.py": plan.THEIRS, "command_line.py": plan.NOT_NEEDED,
+        "main.py": plan.THEIRS}

@@ -118,7 +118,7 @@ def test_engine_knows_nothing_of_deepfacelab():
 
 def test_length_of_files_and_functions():
     long = []
-    for path in files_below("DeepFaceLab", "benchmarks"):
+    for path in files_below("DeepFaceLab", "benchmarks", "installer", "tools"):
         tree = parsed(path)
         with open(path, encoding="utf-8") as file:
             if len(file.readlines()) > LONGEST_FILE:
@@ -132,14 +132,28 @@ def test_length_of_files_and_functions():
 
 
 def test_every_module_of_the_engine_says_what_it_is():
-    dumb = [path for path in files_below("DeepFaceLab") if not ast.get_docstring(parsed(path))]
+    dumb = [path for path in files_below("DeepFaceLab", "installer", "tools") if not ast.get_docstring(parsed(path))]
     assert dumb == []
+
+
+WITHOUT_PACKAGES = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+sys.argv = ["install.py", "--help"]
+import runpy
+runpy.run_path(sys.path[0] + "/install.py", run_name="__main__")
+"""
+
+
+def test_the_installer_starts_without_any_package():
+    words = [sys.executable, "-I", "-S", "-c", WITHOUT_PACKAGES, ROOT, PROGRAM]     # -S: no site-packages
+    assert b"--uninstall" in subprocess.check_output(words)
 
 
 def test_no_left_over_marks():
     marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b|/(work|ro" r"ot)/")
     found = []
-    for path in files_below("DeepFaceLab", "benchmarks", "tests"):
+    for path in files_below("DeepFaceLab", "benchmarks", "installer", "tests", "tools"):
         with open(path, encoding="utf-8") as file:
             found += ["{}:{}".format(path, number) for number, line in enumerate(file, 1)
                       if marks.search(line)]
