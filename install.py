@@ -16,5 +16,10 @@ sys.dont_write_bytecode = True                    # the copy that is installed f
 sys.path[:1] = [HERE, os.path.join(HERE, "DeepFaceLab")]
 
 if __name__ == "__main__":
+    from installer import sums
+    damaged = sums.damaged(HERE)
+    if damaged:
+        sys.exit("This copy is damaged ({}{}). Unpack the archive again, or download it again. Nothing was changed."
+                 .format(", ".join(damaged[:5]), " ..." * (len(damaged) > 5)))
     from installer import command
     sys.exit(command.main())

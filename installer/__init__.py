@@ -3,6 +3,7 @@
     command     the words of the command line, the questions, the phases in their order
     build       where DeepFaceLab lies, and which Python and ffmpeg it runs
     versions    which DeepFaceLab it is, by fingerprints (known_versions.json)
+    sums        whether this copy arrived whole
     overlay     the files that are to be put there
     interface   what a fork's module offers and ours lacks
     plan        for each file: add, replace, or leave the fork's

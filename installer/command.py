@@ -82,7 +82,6 @@ def _ask_what_now():
 
 def survey(arguments):
     """Find everything out and show it. Return the Site."""
-    overlay.check_sums()
     new = overlay.load()
     build = builds.find(_given_path(arguments), _named_by_caller(arguments.python))
     record = records.Record.load(build.kept)

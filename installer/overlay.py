@@ -7,7 +7,6 @@ from accel import files, host
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCE = os.path.join(ROOT, "DeepFaceLab")
-SUMS = "SHA256SUMS"                      # in a release: one line a file, as sha256sum writes them
 LAST = ("command_line.py", "main.py")    # put there last and taken off first: all else works without them
 
 
@@ -45,22 +44,3 @@ def in_order(paths):
     """Return paths in the order of putting the files there (list of str)."""
     return sorted(paths, key=lambda path: (not path.startswith("accel/"), path in LAST and LAST.index(path) + 1,
                                            path))
-
-
-def check_sums(root=ROOT):
-    """Compare a release with its list of hashes; a checkout has none. Raises host.UserError for damaged files."""
-    try:
-        with open(os.path.join(root, SUMS), encoding="utf-8") as stream:
-            lines = [line.rstrip("\n").partition("  ") for line in stream]
-    except FileNotFoundError:
-        return
-    damaged = []
-    for digest, _, name in lines:
-        try:
-            if sha256(files.read_bytes(os.path.join(root, *name.split("/")))) != digest:
-                damaged.append(name)
-        except OSError:
-            damaged.append(name)
-    if damaged:
-        raise host.UserError("This copy is damaged ({}). Unpack the archive again, or download it again. Nothing was "
-                             "changed.".format(", ".join(damaged[:5]) + (" ..." if len(damaged) > 5 else "")))

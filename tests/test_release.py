@@ -7,7 +7,7 @@ import sys
 import zipfile
 
 import pytest
-from installer import overlay
+from installer import overlay, sums
 from made_up_build import make_windows_build, write
 from program import PROGRAM
 
@@ -44,7 +44,7 @@ def unpack(data, folder):
 
 def test_archive(archive, tmp_path):
     if archive is None:
-        overlay.check_sums(ROOT)         # then this is one, and must be whole
+        assert sums.damaged(ROOT) == []  # then this is one, and must be whole
         return
     assert make(tmp_path / "again") == archive
     build = str(tmp_path / "build")
@@ -54,9 +54,9 @@ def test_archive(archive, tmp_path):
     assert sorted(os.listdir(build)) == sorted(before + [os.path.basename(folder)])
     assert os.path.basename(folder) == "deepfacelab-accel-" + overlay.version()
     assert {"DeepFaceLab", "README.md", "README_RU.md", "LICENSE", "benchmarks", "install.bat", "install.py",
-            "install.sh", "installer", "requirements.txt", "tests", overlay.SUMS} <= set(os.listdir(folder))
+            "install.sh", "installer", "requirements.txt", "tests", sums.NAME} <= set(os.listdir(folder))
     assert not {".ci", ".git", ".gitignore", ".gitattributes"} & set(os.listdir(folder))
-    overlay.check_sums(folder)
+    assert sums.damaged(folder) == []
     with open(os.path.join(folder, "install.bat"), "rb") as stream:
         text = stream.read()
     assert text.count(b"\r\n") == text.count(b"\n") > 10
@@ -65,5 +65,5 @@ def test_archive(archive, tmp_path):
     said = subprocess.check_output(words, stdin=subprocess.DEVNULL).decode()
     assert "DeepFaceLab  " + tree in said
     write(folder, "DeepFaceLab/accel/host.py", "damaged")
-    run = subprocess.run(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    assert run.returncode == 1 and b"This copy is damaged (DeepFaceLab/accel/host.py)" in run.stdout
+    run = subprocess.run(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert run.returncode == 1 and b"This copy is damaged (DeepFaceLab/accel/host.py)" in run.stderr

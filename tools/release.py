@@ -19,8 +19,10 @@ import time
 import zipfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+from installer import sums  # noqa: E402
+
 LEFT_OUT = (".ci/", ".git")              # what only developers need
-SUMS = "SHA256SUMS"
 
 
 def contents(commit):
@@ -35,7 +37,7 @@ def contents(commit):
     return found, when
 
 
-def sums(found):
+def list_of_hashes(found):
     """Return the text of SHA256SUMS (bytes), as sha256sum writes and checks it."""
     lines = ["{}  {}\n".format(hashlib.sha256(found[name][0]).hexdigest(), name) for name in sorted(found)]
     return "".join(lines).encode("utf-8")
@@ -46,7 +48,7 @@ def build(commit):
     found, when = contents(commit)
     version = re.search(rb'^version = "(.+)"$', found["pyproject.toml"][0], re.MULTILINE).group(1).decode()
     name = "deepfacelab-accel-" + version
-    found[SUMS] = sums(found), False
+    found[sums.NAME] = list_of_hashes(found), False
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for path in sorted(found):
