@@ -38,6 +38,8 @@ def locked(build):
             build.tree, reason(error), advice(error))) from error
     try:
         yield
+    except BrokenPipeError:
+        raise                                # nobody reads what is said; the files have nothing to do with it
     except OSError as error:
         raise host.UserError("{}. {} What is there now works; the same command completes it.".format(
             reason(error), advice(error))) from error

@@ -27,12 +27,23 @@ def main(words=None):
     arguments = parse(words)
     host.set_unattended(arguments.yes)
     try:
+        return tell_errors(arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)        # nobody reads any more (`| head`)
+        return 1
+
+
+def tell_errors(arguments):
+    """Do what was asked; of what goes wrong show one sentence. Return the exit code."""
+    try:
         return run(arguments)
     except host.UserError as error:
         host.log_err(str(error))
     except KeyboardInterrupt:
         host.log_info("\nStopped by Ctrl-C. Start the same command again to go on.")
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
     except OSError as error:
         host.log_err("{}. {}".format(changes.reason(error), changes.advice(error)))
         if os.environ.get("DFL_DEBUG") == "1":

@@ -325,6 +325,21 @@ def test_killed_while_it_uninstalls_it_goes_on(installed, tmp_path):
     assert not os.path.exists(os.path.join(tree, "accel")) and not os.path.exists(tree + "_original")
 
 
+def test_when_nobody_reads_it_ends_without_a_traceback(build):
+    root, tree, before = build
+    process = subprocess.Popen([sys.executable, "-u", INSTALL, root, "--yes", "--force", "--no-pip"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=variables())
+    process.stdout.readline()
+    process.stdout.close()
+    with process:
+        said = process.stderr.read()
+    assert process.returncode == 1 and said == b""
+    code, said = install(root, "--uninstall", "--yes")
+    assert code == 0 or "No overlay" in said
+    assert same_tree(tree, before)
+
+
 def test_ctrl_c_ends_with_a_word(build):
     root, tree, before = build
     process = subprocess.Popen([sys.executable, INSTALL, root, "--force"], stdin=subprocess.PIPE,

@@ -1,6 +1,9 @@
 """Stock's own `main.py sort` and ours on copies of one generated folder: the results, byte by byte.
 
-    DFL_STOCK=path/of/DeepFaceLab [DFL_STOCK_PYTHON=python] python -m pytest tests/parity/test_sort_stock.py
+    DFL_STOCK=path/of/DeepFaceLab [DFL_STOCK_PYTHON=python] [DFL_INSTALLED=path/of/DeepFaceLab] \\
+        python -m pytest tests/parity/test_sort_stock.py
+
+DFL_INSTALLED: a tree on which install was run; it takes the place of the repository, and runs in stock's Python.
 
 DFL_STOCK_PYTHON (default: the running Python) runs stock; it needs stock's packages, TensorFlow and h5py too.
 Stock's worker processes hand in results as they finish, so its order of equal values is random; it is told
@@ -25,7 +28,9 @@ from naive import metadata as naive_metadata
 
 STOCK = Path(os.environ['DFL_STOCK'])
 STOCK_PYTHON = os.environ.get('DFL_STOCK_PYTHON', sys.executable)
-OURS = Path(__file__).resolve().parent.parent.parent / 'DeepFaceLab'
+INSTALLED = os.environ.get('DFL_INSTALLED')
+OURS = Path(INSTALLED or Path(__file__).resolve().parent.parent.parent / 'DeepFaceLab')
+OUR_PYTHON = STOCK_PYTHON if INSTALLED else sys.executable
 
 ONE_PROCESSOR = '''
 import multiprocessing, os, runpy, sys
@@ -118,7 +123,7 @@ def contents(folder):
 def both(tmp_path, folder, method, typed):
     results = []
     for name, command in (('stock', [STOCK_PYTHON, '-c', ONE_PROCESSOR, str(STOCK / 'main.py')]),
-                          ('ours', [sys.executable, str(OURS / 'main.py')])):
+                          ('ours', [OUR_PYTHON, str(OURS / 'main.py')])):
         (tmp_path / name).mkdir()
         results.append(sorted_by(command, folder, tmp_path / name / 'aligned', method, typed))
     return results
