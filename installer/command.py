@@ -148,12 +148,9 @@ def install(site, arguments):
     """Show the plan, ask, and carry it out. Return the exit code."""
     wanted = [] if arguments.no_pip else packages.requirements(site.found)
     show_plan(site, wanted)
-    if arguments.dry_run:
-        host.log_info("Dry run: nothing was changed.")
-        return 0
-    if not host.ask_bool("Install the overlay?", True):
-        host.log_info("Nothing was changed.")
-        return 1
+    code = declined(arguments, "Install the overlay?")
+    if code is not None:
+        return code
     build, record = site.build, site.record
     with changes.locked(build):
         found = site.found
@@ -253,12 +250,9 @@ def uninstall(site, arguments):
     if record.packages and not arguments.no_pip:
         host.log_info("To do: remove the packages that were installed with it: {}.".format(
             ", ".join(sorted(record.packages))))
-    if arguments.dry_run:
-        host.log_info("Dry run: nothing was changed.")
-        return 0
-    if not host.ask_bool("Uninstall the overlay?", True):
-        host.log_info("Nothing was changed.")
-        return 1
+    code = declined(arguments, "Uninstall the overlay?")
+    if code is not None:
+        return code
     with changes.locked(build):
         take_off(build, record, arguments.no_pip)
     host.log_info("Uninstalled: DeepFaceLab's own files are in place, as they were.")
@@ -280,6 +274,17 @@ def take_off(build, record, no_pip):
 
 
 # --- words -----------------------------------------------------------------------------------
+
+def declined(arguments, question):
+    """Return the exit code if nothing shall be done (a dry run, or the answer is no), else None."""
+    if arguments.dry_run:
+        host.log_info("Dry run: nothing was changed.")
+        return 0
+    if not host.ask_bool(question, True):
+        host.log_info("Nothing was changed.")
+        return 1
+    return None
+
 
 def say_phase(number, text):
     host.log_info("[{}/3] {}".format(number, text))
