@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if sys.version_info < (3, 6):
     sys.exit("This needs Python 3.6 or newer; this one is {}.{}.".format(*sys.version_info[:2]))
 sys.dont_write_bytecode = True                    # the copy that is installed from stays as it was unpacked
-sys.path[:1] = [HERE, os.path.join(HERE, "DeepFaceLab")]
+sys.path[:0] = [HERE, os.path.join(HERE, "DeepFaceLab")]
 
 if __name__ == "__main__":
     from installer import sums

@@ -35,7 +35,8 @@ def verify(build, record, found, new):
     for path, reason in sorted(record.theirs.items()):
         host.log_info("Left as it is: {} ({}).".format(path, reason))
     if record.version != overlay.version():
-        host.log_info("This copy of the overlay is version {}; start install to put it there.".format(overlay.version()))
+        host.log_info("This copy of the overlay is version {}; start install to put it there."
+                      .format(overlay.version()))
     return not problems
 
 

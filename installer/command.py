@@ -96,7 +96,7 @@ def survey(arguments):
     new = overlay.load()
     build = builds.find(_given_path(arguments), _named_by_caller(arguments.python))
     record = records.Record.load(build.kept)
-    found = packages.probe(build.python)
+    found = probed(build, arguments.uninstall)
     steps = plan.make(build, new, record, versions.Known.load(), arguments.force or arguments.uninstall)
     names = {"numpy": "numpy", "cv2": "OpenCV", "numba": "numba"}
     have = ["{} {}".format(names[module], found.imports[module][0] or "missing") for module in sorted(
@@ -110,6 +110,17 @@ def survey(arguments):
     host.log_info("ffmpeg       {}".format("{} ({})".format(build.ffmpeg, ffmpeg) if ffmpeg else "not found"))
     host.log_info("Overlay      {}\n".format(_state_words(record)))
     return Site(build, record, found, new, steps)
+
+
+def probed(build, may_fail):
+    """Return packages.Found of a Build's Python. may_fail: nothing is known of one that does not run."""
+    try:
+        return packages.probe(build.python)
+    except host.UserError as error:
+        if not may_fail:
+            raise
+        host.log_err(str(error))
+        return packages.Found((0, 0, 0), 0, {}, {module: (None, None) for module in packages.NEEDED})
 
 
 def _given_path(arguments):
@@ -156,7 +167,7 @@ def install(site, arguments):
         found = site.found
         if wanted:
             found = install_packages(site, wanted, _from_caller(arguments.wheels))
-        record.version, record.found, record.python = overlay.version(), site.plan.version.text, build.python
+        record.version, record.found = overlay.version(), site.plan.version.text
         say_phase(2, "Copying files")
         aside = changes.install(build, record, site.plan, site.new)
         show_aside(aside)
@@ -200,6 +211,7 @@ def install_packages(site, wanted, wheels):
     """Let pip add the packages; what it adds is recorded, also if this is killed. Return Found afterwards."""
     build, record = site.build, site.record
     say_phase(1, "Installing {}".format(", ".join(line.partition(";")[0].strip() for line in wanted[:1])))
+    record.set_python(build)
     if record.packages_before is None:
         record.packages_before = sorted(site.found.packages)
     if record.state is None:
@@ -262,15 +274,23 @@ def uninstall(site, arguments):
 def take_off(build, record, no_pip):
     """Put the files back, remove the packages that came with them, then what was kept."""
     show_aside(changes.uninstall(build, record))
-    names = dict(record.packages)
-    if record.packages_before is not None:              # it was killed while pip was at work
-        names.update(packages.added(record.packages_before, packages.probe(record.python or build.python)))
-    if names and not no_pip:
-        left = packages.remove(record.python or build.python, names)
-        if left:
-            host.log_err("These packages could not be removed, and do no harm: {}.".format(", ".join(left)))
+    if not no_pip:
+        try:
+            remove_packages(record.find_python(build), record)
+        except host.UserError as error:
+            host.log_err("The packages that came with the overlay stay, and do no harm. {}".format(error))
     for path in changes.discard(build):
         host.log_info("Not in the tree, so still kept: {}".format(path))
+
+
+def remove_packages(python, record):
+    """Let pip remove what it has added. Raises host.UserError if that Python does not run."""
+    added = dict(record.packages)
+    if record.packages_before is not None:              # it was killed while pip was at work
+        added.update(packages.added(record.packages_before, packages.probe(python)))
+    left = packages.remove(python, added)
+    if left:
+        host.log_err("These packages could not be removed, and do no harm: {}.".format(", ".join(left)))
 
 
 # --- words -----------------------------------------------------------------------------------

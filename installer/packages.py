@@ -190,9 +190,19 @@ def _run(words):
     return process.returncode, last
 
 
-def remove(python, names):
-    """Let pip remove packages. Return the names of those that are still there (sorted list)."""
-    if not names:
-        return []
-    _run([python, "-m", "pip", "uninstall", "--disable-pip-version-check", "--yes"] + sorted(names))
-    return sorted(set(names) & set(probe(python).packages))
+def remove(python, added):
+    """Let pip remove packages ({name: version}), but for those that have got another version since.
+
+    Return the names of those that are still there at this version (sorted list). Raises host.UserError if the
+    Python does not run.
+    """
+    names = _still_there(python, added)
+    if names:
+        _run([python, "-m", "pip", "uninstall", "--disable-pip-version-check", "--yes"] + names)
+        names = _still_there(python, added)
+    return names
+
+
+def _still_there(python, added):
+    there = probe(python).packages if added else {}
+    return sorted(name for name, version in added.items() if there.get(name) == version)

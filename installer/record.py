@@ -28,7 +28,7 @@ class Record:
         self.state = None            # None: nothing was ever installed
         self.version = ""            # of the overlay
         self.found = ""              # which DeepFaceLab it was
-        self.python = ""
+        self.python = ""             # that packages were added to; see set_python
         self.files = {}              # {path: Entry}
         self.theirs = {}             # {path: reason} of a fork's files that stayed
         self.packages = {}           # {name: version} that pip has added
@@ -44,6 +44,16 @@ class Record:
                       for path, entry in self.files.items()}}
         text = json.dumps(content, indent=1, sort_keys=True)
         files.write_atomic(os.path.join(kept, NAME), text.encode("ascii"), os.path.join(kept, NAME + ".tmp"))
+
+    def set_python(self, build):
+        """Remember a Build's Python; below the build's folder by its place there, since builds are moved and copied."""
+        inside = os.path.dirname(build.tree) + os.sep
+        self.python = build.python[len(inside):] if build.python.startswith(inside) else build.python
+
+    def find_python(self, build):
+        """Return the full path of the Python that packages were added to; a Build's own if that is gone."""
+        path = os.path.join(os.path.dirname(build.tree), self.python)
+        return path if self.python and os.path.isfile(path) else build.python
 
     @classmethod
     def load(cls, kept):

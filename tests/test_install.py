@@ -222,6 +222,19 @@ def test_an_overlay_that_fails_its_test_is_taken_off_again(build, release):
     assert same_tree(tree, before) and not os.path.exists(tree + "_original")
 
 
+def test_uninstall_works_where_the_python_is_gone(installed, tmp_path):
+    root = str(tmp_path / "moved")
+    shutil.copytree(installed[0], root)
+    tree = os.path.join(root, "_internal", "DeepFaceLab")
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    code, said = install(root, "--uninstall", "--yes", "--python", str(broken))
+    assert code == 0 and "is no Python 3.6" in said and "Uninstalled" in said, said
+    assert {path: state[0] for path, state in snapshot(tree).items()} == {
+        path: text.encode() for path, text in MODULES.items()}
+
+
 def test_unpacked_into_a_build_it_finds_it(build, release):
     root, tree, before = build
     shutil.move(os.path.dirname(release), os.path.join(root, "accelerated"))

@@ -255,6 +255,22 @@ def test_two_installers_exclude_each_other(shop):
     assert not os.path.exists(shop.build.kept)
 
 
+def test_python_is_remembered_by_its_place_in_the_build(shop, tmp_path):
+    record = records.Record()
+    inside = os.path.join(shop.root, "python-3.6.8", "python.exe")
+    write(shop.root, "python-3.6.8/python.exe", "")
+    record.set_python(shop.build._replace(python=inside))
+    assert record.python == os.path.join("python-3.6.8", "python.exe")
+    moved = str(tmp_path / "moved")
+    shutil.copytree(shop.root, moved)                          # the Python of the copy, not that of the first one
+    copy = shop.build._replace(tree=os.path.join(moved, "DeepFaceLab"))
+    assert record.find_python(copy) == os.path.join(moved, "python-3.6.8", "python.exe")
+    shutil.rmtree(os.path.join(moved, "python-3.6.8"))
+    assert record.find_python(copy) == copy.python
+    record.set_python(shop.build._replace(python="/usr/bin/python3"))
+    assert record.python == "/usr/bin/python3"
+
+
 # --- cut at every operation ------------------------------------------------------------------
 
 @pytest.fixture

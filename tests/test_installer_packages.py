@@ -133,6 +133,8 @@ def test_packages_come_from_a_folder_and_go_again(python, tmp_path):
     assert after.imports["numba"] == (numba_version(), None) and after.imports["numpy"] == ("1.19.3", None)
     added = packages.added(before.packages, after)
     assert added == {"numba": numba_version(), "llvmlite": "0.36.0"}
+    packages.remove(python, {"llvmlite": "0.35.0"})            # somebody has upgraded it since: it stays
+    assert packages.probe(python) == after
     assert packages.remove(python, added) == []
     assert packages.probe(python) == before
 
