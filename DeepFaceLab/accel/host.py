@@ -84,8 +84,8 @@ def ask_int(prompt, default, valid_list=None, valid_range=None, add_info=None, h
     """
     console = _asking_console()
     if console is not None:
-        return console.input_int(prompt, default, valid_range=valid_range, valid_list=valid_list,
-                                 add_info=add_info, help_message=help_message)
+        return console.input_int(prompt, default, **_given(valid_range=valid_range, valid_list=valid_list,
+                                                           add_info=add_info, help_message=help_message))
     hints = []
     if valid_range is not None:
         hints.append("{}-{}".format(valid_range[0], valid_range[1]))
@@ -109,8 +109,8 @@ def ask_number(prompt, default, valid_list=None, add_info=None, help_message=Non
     """
     console = _asking_console()
     if console is not None:
-        return console.input_number(prompt, default, valid_list=valid_list, add_info=add_info,
-                                    help_message=help_message)
+        return console.input_number(prompt, default, **_given(valid_list=valid_list, add_info=add_info,
+                                                              help_message=help_message))
     hints = [] if add_info is None else [str(add_info)]
     question = prompt if default is None else "[{}] {}".format(default, prompt)
 
@@ -125,7 +125,7 @@ def ask_bool(prompt, default, help_message=None):
     """Ask for y or n; any other answer counts as the default. Answers to stock's input_bool."""
     console = _asking_console()
     if console is not None:
-        return console.input_bool(prompt, default, help_message=help_message)
+        return console.input_bool(prompt, default, **_given(help_message=help_message))
     question = _with_hints("[{}] {}".format(_YES_NO[default], prompt), ["y/n"], help_message)
     answer = _read_answer(question, help_message)
     if not answer:
@@ -141,7 +141,7 @@ def ask_str(prompt, default=None, valid_list=None, help_message=None):
     """
     console = _asking_console()
     if console is not None:
-        return console.input_str(prompt, default, valid_list=valid_list, help_message=help_message)
+        return console.input_str(prompt, default, **_given(valid_list=valid_list, help_message=help_message))
     hints = [] if valid_list is None else ["/".join(valid_list)]
     question = prompt if default is None else "[{}] {}".format(default, prompt)
     question = _with_hints(question, hints, help_message)
@@ -163,6 +163,11 @@ def ask_str(prompt, default=None, valid_list=None, help_message=None):
 
 def _asking_console():
     return None if _unattended else _stock_console()
+
+
+def _given(**options):
+    """The options that are used: the console of an older DeepFaceLab does not know all of them."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _ask(question, default, parse, help_message):
