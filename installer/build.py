@@ -82,8 +82,8 @@ def find_python(tree):
 
 
 def _candidates(tree):
-    parent = os.path.dirname(tree)
-    if os.environ.get("DFL_ROOT") and os.path.realpath(os.environ["DFL_ROOT"]) == tree:
+    parent, root = os.path.dirname(tree), os.environ.get("DFL_ROOT", "")
+    if os.path.isdir(root) and os.path.samefile(root, tree):
         yield os.environ.get("PYTHON_EXECUTABLE"), "from setenv.bat"
     for pattern in ("python*/python.exe", "python*/bin/python3"):
         for path in sorted(glob.glob(os.path.join(glob.escape(parent), pattern)), reverse=True):

@@ -15,7 +15,7 @@ from installer.overlay import ROOT
 SELF_TEST = os.path.join(ROOT, "installer", "self_test.py")
 PACKAGES_MISSING = 3           # the self-test's exit code when a package is not there
 INTERRUPTED = 130
-SHOWN = 4                      # names in a list before "and N more"
+SHOWN = 6                      # names in a list before "and N more"
 
 Site = collections.namedtuple("Site", "build record found new plan")
 Site.__doc__ = "All that is known before anything is done: Build, Record, packages.Found, {path: content}, Plan."
@@ -166,7 +166,7 @@ def install(site, arguments):
     with changes.locked(build):
         found = site.found
         if wanted:
-            found = install_packages(site, wanted, _from_caller(arguments.wheels))
+            found = install_packages(site, _from_caller(arguments.wheels))
         record.version, record.found = overlay.version(), site.plan.version.text
         say_phase(2, "Copying files")
         aside = changes.install(build, record, site.plan, site.new)
@@ -194,8 +194,8 @@ def show_plan(site, wanted):
     if same:
         host.log_info("{} files are in place already.".format(len(same)))
     if wanted:
-        missing = [package for module, package in packages.NEEDED.items() if site.found.imports[module][0] is None]
-        host.log_info("To do: install {} into that Python; nothing that it has is changed.".format(", ".join(missing)))
+        host.log_info("To do: install {} into that Python; nothing that it has is changed.".format(
+            ", ".join(packages.missing(site.found))))
     if site.plan.foreign:
         host.log_info("This DeepFaceLab is not stock; of the files that the overlay has, these are its own: {}.".format(
             ", ".join(steps.foreign)))
@@ -207,10 +207,10 @@ def show_plan(site, wanted):
                       "can only give back what is there now.")
 
 
-def install_packages(site, wanted, wheels):
+def install_packages(site, wheels):
     """Let pip add the packages; what it adds is recorded, also if this is killed. Return Found afterwards."""
     build, record = site.build, site.record
-    say_phase(1, "Installing {}".format(", ".join(line.partition(";")[0].strip() for line in wanted[:1])))
+    say_phase(1, "Installing {}".format(", ".join(packages.missing(site.found))))
     record.set_python(build)
     if record.packages_before is None:
         record.packages_before = sorted(site.found.packages)
@@ -241,9 +241,8 @@ def self_test(build):
 
 def show_end(site, found, code):
     if code == PACKAGES_MISSING:
-        missing = [package for module, package in packages.NEEDED.items() if found.imports[module][0] is None]
         host.log_err("Installed, but {} is missing in {}: some steps will not run. Start install again without "
-                     "--no-pip.".format(", ".join(missing), site.build.python))
+                     "--no-pip.".format(", ".join(packages.missing(found)), site.build.python))
     else:
         host.log_info("Installed and tested. Start the numbered .bat or .sh files as always.")
     host.log_info("To go back, start install again and choose \"uninstall\", or give it the word --uninstall.")

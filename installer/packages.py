@@ -78,6 +78,11 @@ def tensorflow(found):
     return found.packages[names[0]] if names else None
 
 
+def missing(found):
+    """Return the names of the packages that are needed and do not import (list of str)."""
+    return [package for module, package in NEEDED.items() if found.imports[module][0] is None]
+
+
 # --- what to ask pip for ---------------------------------------------------------------------
 
 def requirements(found, path=os.path.join(ROOT, "requirements.txt")):
@@ -136,7 +141,7 @@ def install(python, found, wheels=None):
         os.rmdir(folder)
     after = probe(python)
     if code:
-        problem = "pip could not install {}: {}".format(" ".join(line.partition(";")[0] for line in wanted), words)
+        problem = "pip could not install {}: {}".format(", ".join(missing(found)), words)
     else:
         problem = _problem(found, after)
     if problem:
