@@ -31,7 +31,11 @@ find_folder() {  # our own folder, or up to two above it, may be the build that 
             folder=$(cd -- "$level" && pwd)
             return
         fi
-        # Our own DeepFaceLab folder holds no "core".
+        # Our own DeepFaceLab folder holds no "core"; a clone may have any name.
+        if [ -f "$level/main.py" ] && [ -d "$level/core" ]; then
+            folder=$(cd -- "$level" && pwd)
+            return
+        fi
         if [ -f "$level/DeepFaceLab/main.py" ] && [ -d "$level/DeepFaceLab/core" ]; then
             folder=$(cd -- "$level/DeepFaceLab" && pwd)
             return

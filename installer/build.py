@@ -1,6 +1,7 @@
 """Where a DeepFaceLab lies, and what runs it."""
 import collections
 import glob
+import itertools
 import os
 import re
 import shutil
@@ -71,8 +72,8 @@ def find_python(tree):
     """Return (full path, words on where it was found) of the Python that runs a tree.
 
     In this order: what setenv.bat of this very build has set, the python folder of a Windows build, an
-    environment inside the build, what scripts/env.sh of the Linux scripts names, the active environment, the
-    Python that runs this.
+    environment inside the build, what scripts/env.sh of the Linux scripts names, the active environment, one
+    beside a clone, the Python that runs this.
     """
     for path, found in _candidates(tree):
         path = path and shutil.which(path)
@@ -85,32 +86,53 @@ def _candidates(tree):
     parent, root = os.path.dirname(tree), os.environ.get("DFL_ROOT", "")
     if os.path.isdir(root) and os.path.samefile(root, tree):
         yield os.environ.get("PYTHON_EXECUTABLE"), "from setenv.bat"
-    for pattern in ("python*/python.exe", "python*/bin/python3"):
-        for path in sorted(glob.glob(os.path.join(glob.escape(parent), pattern)), reverse=True):
+    for path in _environments(tree):
+        yield path, "in the build"
+    scripts = [os.path.join(parent, "env.sh"), os.path.join(parent, "scripts", "env.sh"),
+               os.path.join(os.path.dirname(parent), "env.sh")]
+    setenv = os.path.join(parent, "setenv.bat")
+    is_build = os.path.basename(parent) == "_internal" or any(map(os.path.isfile, scripts[:2] + [setenv]))
+    if is_build:                         # else what lies beside a clone may belong to anything
+        for path in itertools.chain(_pythons(parent), _environments(parent)):
             yield path, "in the build"
-    for folder in (tree, parent):
-        for name in ENVIRONMENTS:
-            yield environment_python(os.path.join(folder, name)), "in the build"
-    for folder in (parent, os.path.dirname(parent), os.path.join(parent, "scripts")):
-        yield from _from_env_sh(os.path.join(folder, "env.sh"))
+    for path in scripts:
+        yield from _from_env_sh(path)
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         if os.environ.get(name):
             yield environment_python(os.environ[name]), "the active environment"
+    for path in _environments(parent):
+        yield path, "beside it"
+
+
+def _pythons(folder):
+    """Yield the Pythons of a Windows build, newest first."""
+    for pattern in ("python*/python.exe", "python*/bin/python3"):
+        yield from sorted(glob.glob(os.path.join(glob.escape(folder), pattern)), reverse=True)
+
+
+def _environments(folder):
+    for name in ENVIRONMENTS:
+        yield environment_python(os.path.join(folder, name))
 
 
 def environment_python(folder):
-    """Return the path at which a virtual or conda environment has its Python."""
-    return os.path.join(folder, *compat.python_of_environment)
+    """Return the path at which a virtual or conda environment has its Python, or would have it."""
+    paths = [os.path.join(folder, *place.split("/")) for place in compat.pythons_of_environment]
+    return next((path for path in paths if os.path.isfile(path)), paths[0])
 
 
 def _from_env_sh(path):
-    """Yield what the Linux scripts run: `conda activate NAME`, `source DIR/bin/activate`, DFL_PYTHON."""
+    """Yield what the Linux scripts run: `source DIR/bin/activate`, `conda activate NAME`, DFL_PYTHON."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             text = stream.read()
     except OSError:
         return
     found = "from {}".format(os.path.basename(path))
+    folder = os.path.dirname(path)
+    for name in re.findall(r"^[^#\n]*(?:source|\.) +[\"']?([^\"'\s]+)/bin/activate", text, re.MULTILINE):
+        for start in (folder, os.path.dirname(folder)):
+            yield environment_python(os.path.join(start, os.path.expanduser(name))), found
     for name in re.findall(r"^[^#\n]*conda activate +([\w.-]+)", text, re.MULTILINE):
         for home in (os.path.dirname(os.path.dirname(os.environ.get("CONDA_EXE", ""))),) + CONDA_HOMES:
             if home:

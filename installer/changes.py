@@ -37,6 +37,10 @@ def locked(build):
         raise host.UserError("Nothing can be written beside {}: {}. {}".format(
             build.tree, reason(error), advice(error))) from error
     try:
+        if not compat.same_device(build.kept, build.tree):
+            raise host.UserError("{} is on another disk than the folder around it, so files cannot be put there in "
+                                 "one step. Give the folder as it lies on its own disk. Nothing was changed."
+                                 .format(build.tree))
         yield
     except BrokenPipeError:
         raise                                # nobody reads what is said; the files have nothing to do with it
@@ -115,7 +119,8 @@ def _keep(build, path, content):
     target = _place(build.kept, kept)
     if plan.read(build.kept, kept) is None:
         _write(build.kept, target, content)
-    os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    with contextlib.suppress(OSError):       # some mounts let nobody set times or permissions
+        os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
     return Original(sha256(content), len(content), status.st_mtime_ns, stat.S_IMODE(status.st_mode), kept)
 
 
@@ -124,8 +129,8 @@ def _keep(build, path, content):
 def uninstall(build, record):
     """Put the kept files back and remove what was added. The record ends in state UNINSTALLING: see discard.
 
-    Returns the full paths of files that were edited by hand and lie aside now. Nothing is changed when a kept
-    file that is needed is damaged or gone.
+    A file that came from elsewhere since, with a newer DeepFaceLab, stays. Returns the full paths of files that
+    were edited by hand and lie aside now. Nothing is changed when a kept file that is needed is damaged or gone.
     """
     aside = Aside(build)
     paths = overlay.in_order(record.files)[::-1]
@@ -190,7 +195,8 @@ def _stage_originals(build, record, paths, staging):
     back, damaged = {}, []
     for path in paths:
         original, there = record.files[path].original, plan.read(build.tree, path)
-        if original is None or there is not None and sha256(there) == original.sha256:
+        if original is None or _is_foreign(record, path, there) or (
+                there is not None and sha256(there) == original.sha256):
             continue
         content = plan.read(build.kept, original.kept)
         if content is None or sha256(content) != original.sha256:
@@ -204,16 +210,26 @@ def _stage_originals(build, record, paths, staging):
     return back
 
 
+def _is_foreign(record, path, there):
+    """Tell whether a file came from elsewhere: a newer DeepFaceLab, or a fork, was copied over the overlay."""
+    entry = record.files[path]
+    return (there is not None and sha256(there) not in entry.ours and not plan.is_edited(path, there)
+            and not (entry.original and sha256(there) == entry.original.sha256))
+
+
 def _take_off(build, record, paths, back, aside):
-    """At each path put the staged original, or remove what we have added."""
+    """At each path put the staged original, or remove what we have added; what came from elsewhere stays."""
     for path in paths:
         entry, there = record.files[path], plan.read(build.tree, path)
+        if _is_foreign(record, path, there):
+            continue
         original_there = there is not None and entry.original and sha256(there) == entry.original.sha256
         if there is not None and not original_there and sha256(there) not in entry.ours:
             aside.put(path, there)
         if path in back:
             _put(build, path, back[path])
         elif entry.original is None and there is not None:
+            files.make_writable(_place(build.tree, path))
             files.retry_busy(os.remove, _place(build.tree, path))
         compat.fsync_directory(_existing(os.path.dirname(_place(build.tree, path))))
 
@@ -268,11 +284,12 @@ class _Staging:
         self._count += 1
         path = os.path.join(self._folder, "{:04d}".format(self._count))
         files.write_atomic(path, content)
-        if original is not None:
-            os.chmod(path, original.mode | stat.S_IWUSR)
-        if mtime_ns is not None:
-            os.utime(path, ns=(mtime_ns, mtime_ns))
-            os.chmod(path, original.mode)
+        with contextlib.suppress(OSError):
+            if original is not None:
+                os.chmod(path, original.mode | stat.S_IWUSR)
+            if mtime_ns is not None:
+                os.utime(path, ns=(mtime_ns, mtime_ns))
+                os.chmod(path, original.mode)
         return path
 
 
@@ -291,8 +308,7 @@ def _staged(build):
 def _put(build, path, staged):
     target = _place(build.tree, path)
     _make_folder(os.path.dirname(target))
-    if os.path.exists(target) and not os.access(target, os.W_OK):
-        os.chmod(target, stat.S_IMODE(os.stat(target).st_mode) | stat.S_IWUSR)   # Windows replaces no such file
+    files.make_writable(target)
     files.retry_busy(os.replace, staged, target)
     compat.fsync_directory(os.path.dirname(target))
 
@@ -300,6 +316,7 @@ def _put(build, path, staged):
 def _write(kept, target, content):
     """Write a file below the folder of kept files; cut short, it leaves only the one temporary file there."""
     _make_folder(os.path.dirname(target))
+    files.make_writable(target)
     files.write_atomic(target, content, os.path.join(kept, TEMPORARY))
 
 

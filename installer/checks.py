@@ -26,6 +26,9 @@ def verify(build, record, found, new):
         placed = sum(plan.read(build.tree, path) is not None and sha256(plan.read(build.tree, path)) in entry.ours
                      for path, entry in record.files.items())
         problems.insert(0, HALF[record.state].format(placed, len(record.files)))
+    if record.pending is not None:
+        problems.append("pip was cut short while it added packages. Start install again to complete it, or with "
+                        "--uninstall to go back.")
     problems += _package_problems(build, found)
     for problem in problems:
         host.log_err(problem)
@@ -67,7 +70,7 @@ def _file_problems(build, record):
                 missing.append(path)
             elif sha256(there) != entry.ours[-1]:
                 changed.append(path)
-        if entry.original is not None:
+        if entry.original is not None and not (there is not None and sha256(there) == entry.original.sha256):
             kept = plan.read(build.kept, entry.original.kept)
             if kept is None or sha256(kept) != entry.original.sha256:
                 damaged.append(path)

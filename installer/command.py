@@ -17,8 +17,9 @@ PACKAGES_MISSING = 3           # the self-test's exit code when a package is not
 INTERRUPTED = 130
 SHOWN = 6                      # names in a list before "and N more"
 
-Site = collections.namedtuple("Site", "build record found new plan")
-Site.__doc__ = "All that is known before anything is done: Build, Record, packages.Found, {path: content}, Plan."
+Site = collections.namedtuple("Site", "build record found new plan manifest")
+Site.__doc__ = """All that is known before anything is done: Build, Record, packages.Found, {path: content} of the
+overlay, Plan, and the text of the manifest at that time."""
 
 
 def main(words=None):
@@ -109,7 +110,7 @@ def survey(arguments):
     host.log_info("Packages     {}".format(", ".join(have)))
     host.log_info("ffmpeg       {}".format("{} ({})".format(build.ffmpeg, ffmpeg) if ffmpeg else "not found"))
     host.log_info("Overlay      {}\n".format(_state_words(record)))
-    return Site(build, record, found, new, steps)
+    return Site(build, record, found, new, steps, record.text())
 
 
 def probed(build, may_fail):
@@ -164,23 +165,38 @@ def install(site, arguments):
         return code
     build, record = site.build, site.record
     with changes.locked(build):
-        found = site.found
-        if wanted:
-            found = install_packages(site, _from_caller(arguments.wheels))
+        refuse_other_state(site)
+        settle_packages(build, record)
+        found = install_packages(site, _from_caller(arguments.wheels)) if wanted else site.found
+        worked_before = record.state == records.INSTALLED
         record.version, record.found = overlay.version(), site.plan.version.text
         say_phase(2, "Copying files")
-        aside = changes.install(build, record, site.plan, site.new)
-        show_aside(aside)
+        show_aside(changes.install(build, record, site.plan, site.new))
         say_phase(3, "Compiling and testing with DeepFaceLab's own Python (about a minute)")
         code = self_test(build)
         if code not in (0, PACKAGES_MISSING):
-            host.log_err("The self-test failed, so the overlay is taken off again.")
-            take_off(build, record, arguments.no_pip)
-            raise host.UserError("The overlay does not work with this DeepFaceLab and Python: what failed stands "
-                                 "above. Everything is as it was before.")
+            undo_failed(build, record, worked_before, arguments.no_pip)
         changes.finish(build, record)
     show_end(site, found, code)
     return 0
+
+
+def refuse_other_state(site):
+    """Raise host.UserError if another installer has been at work since the plan was made and shown."""
+    if records.Record.load(site.build.kept).text() != site.manifest:
+        raise host.UserError("Another installation has just changed {}. Start again to see how it is now."
+                             .format(site.build.tree))
+
+
+def undo_failed(build, record, worked_before, no_pip):
+    """Take off what has failed its test, unless it was installed and well before. Raises host.UserError."""
+    if worked_before:
+        raise host.UserError("The self-test has not passed; what failed stands above. The files are in place: start "
+                             "install again, or give it the word --uninstall to go back to DeepFaceLab's own.")
+    host.log_err("The self-test failed, so the overlay is taken off again.")
+    take_off(build, record, no_pip)
+    raise host.UserError("The overlay does not work with this DeepFaceLab and Python: what failed stands above. "
+                         "Everything is as it was before.")
 
 
 def show_plan(site, wanted):
@@ -211,25 +227,43 @@ def install_packages(site, wheels):
     """Let pip add the packages; what it adds is recorded, also if this is killed. Return Found afterwards."""
     build, record = site.build, site.record
     say_phase(1, "Installing {}".format(", ".join(packages.missing(site.found))))
-    record.set_python(build)
-    if record.packages_before is None:
-        record.packages_before = sorted(site.found.packages)
+    record.pending = records.python_key(build), sorted(site.found.packages)
     if record.state is None:
         record.state, record.version = records.INSTALLING, overlay.version()
     record.save(build.kept)
     try:
         found = packages.install(build.python, site.found, wheels)
     except host.UserError:
-        record.packages_before = None
-        if record.files:
+        record.pending = None
+        if record.files or record.packages:
             record.save(build.kept)
         else:
             changes.discard(build)
         raise
-    record.packages.update(packages.added(record.packages_before, found))
-    record.packages_before = None
+    remember_packages(record, packages.added(record.pending[1], found))
     record.save(build.kept)
     return found
+
+
+def remember_packages(record, added):
+    """Write down what pip has added to the Python that it was at work on."""
+    python, _ = record.pending
+    if added:
+        record.packages.setdefault(python, {}).update(added)
+    record.pending = None
+
+
+def settle_packages(build, record):
+    """If pip was cut short at its work, find out what it has added."""
+    if record.pending is None:
+        return
+    python, names = record.pending
+    try:
+        found = packages.probe(records.python_path(build, python))
+    except host.UserError:
+        record.pending = None            # that Python is gone, and all that was added to it
+        return
+    remember_packages(record, packages.brought_by_us(names, found))
 
 
 def self_test(build):
@@ -258,13 +292,15 @@ def uninstall(site, arguments):
     replaced = [path for path, entry in record.files.items() if entry.original is not None]
     host.log_info("To do: put {} files back, remove {} that were added.".format(
         len(replaced), len(record.files) - len(replaced)))
+    settle_packages(build, record)
     if record.packages and not arguments.no_pip:
         host.log_info("To do: remove the packages that were installed with it: {}.".format(
-            ", ".join(sorted(record.packages))))
+            ", ".join(sorted({name for added in record.packages.values() for name in added}))))
     code = declined(arguments, "Uninstall the overlay?")
     if code is not None:
         return code
     with changes.locked(build):
+        refuse_other_state(site)
         take_off(build, record, arguments.no_pip)
     host.log_info("Uninstalled: DeepFaceLab's own files are in place, as they were.")
     return 0
@@ -273,23 +309,16 @@ def uninstall(site, arguments):
 def take_off(build, record, no_pip):
     """Put the files back, remove the packages that came with them, then what was kept."""
     show_aside(changes.uninstall(build, record))
-    if not no_pip:
+    for python, added in sorted(record.packages.items()) if not no_pip else ():
         try:
-            remove_packages(record.find_python(build), record)
+            left = packages.remove(records.python_path(build, python), added)
         except host.UserError as error:
             host.log_err("The packages that came with the overlay stay, and do no harm. {}".format(error))
+            continue
+        if left:
+            host.log_err("These packages could not be removed, and do no harm: {}.".format(", ".join(left)))
     for path in changes.discard(build):
         host.log_info("Not in the tree, so still kept: {}".format(path))
-
-
-def remove_packages(python, record):
-    """Let pip remove what it has added. Raises host.UserError if that Python does not run."""
-    added = dict(record.packages)
-    if record.packages_before is not None:              # it was killed while pip was at work
-        added.update(packages.added(record.packages_before, packages.probe(python)))
-    left = packages.remove(python, added)
-    if left:
-        host.log_err("These packages could not be removed, and do no harm: {}.".format(", ".join(left)))
 
 
 # --- words -----------------------------------------------------------------------------------

@@ -95,10 +95,15 @@ def sources(tree, left_out):
     """Return {path: source (bytes)} of a tree's modules but for the paths left out."""
     found = {}
     for folder, folders, names in os.walk(tree):
-        folders[:] = [name for name in folders if name not in ("__pycache__", ".git", "accel")]
+        folders[:] = [name for name in folders if name not in ("__pycache__", ".git", "accel")
+                      and not _is_environment(os.path.join(folder, name))]
         for name in names:
             path = os.path.relpath(os.path.join(folder, name), tree).replace(os.sep, "/")
             if name.endswith(".py") and path not in left_out:
                 with open(os.path.join(folder, name), "rb") as stream:
                     found[path] = stream.read()
     return found
+
+
+def _is_environment(folder):
+    return any(os.path.exists(os.path.join(folder, name)) for name in ("pyvenv.cfg", "conda-meta"))

@@ -12,7 +12,11 @@ from installer.overlay import ROOT
 # Import name -> package name of what the overlay needs; each must import.
 NEEDED = collections.OrderedDict([
     ("numpy", "numpy"), ("cv2", "opencv-python"), ("tqdm", "tqdm"), ("numba", "numba")])
+# Those, and what they need on one Python or another.
+BROUGHT = set(NEEDED.values()) | {"llvmlite", "colorama", "setuptools", "importlib-metadata", "importlib-resources",
+                                  "typing-extensions", "zipp"}
 LAST_NUMPY_OF_PINNED_NUMBA = (1, 20)
+NETWORK_WORDS = r"connect|timed? ?out|retries|proxy|ssl|resolve host|no matching distribution|could not find a version"
 
 # Run by the other Python, 3.6 or newer: prints one line of JSON.
 PROBE = r"""
@@ -20,7 +24,8 @@ import json, os, re, struct, sys
 packages = {}
 for folder in sys.path:
     for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        match = re.match(r"([^-]+(?:-[^-\d][^-]*)*)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", name)
+        # what begins with "~" is left from a removal that was cut short
+        match = re.match(r"([A-Za-z0-9][^-]*(?:-[^-\d][^-]*)*)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", name)
         if match:
             packages.setdefault(re.sub(r"[-_.]+", "-", match.group(1)).lower(), match.group(2))
 imports = {}
@@ -96,12 +101,12 @@ def requirements(found, path=os.path.join(ROOT, "requirements.txt")):
     for module, package in NEEDED.items():
         if found.imports[module][0] is None:
             wanted += [line for line in lines if re.match(r"[\w.-]+", line).group(0) == package]
-    numpy = numbers(found.imports["numpy"][0] or "0")
-    if (3, 7) <= found.version < (3, 10) and numpy > LAST_NUMPY_OF_PINNED_NUMBA:
-        # The pinned numba refuses this numpy, which stays as it is; later ones say which numpy they take.
-        wanted = [line for line in wanted if not line.startswith("numba")] + ["numba>=0.54"] * any(
-            line.startswith("numba") for line in wanted)
-    return wanted
+    numpy = found.imports["numpy"][0]
+    if numpy and (found.version >= (3, 10) or numbers(numpy) > LAST_NUMPY_OF_PINNED_NUMBA):
+        # The numpy that is there stays. The pinned numba refuses it; later ones say which numpy they take, so
+        # that pip finds the newest that fits.
+        wanted = ["numba>=0.54" if line.startswith("numba") else line for line in wanted]
+    return sorted(set(wanted), key=wanted.index)
 
 
 def numbers(version):
@@ -110,9 +115,12 @@ def numbers(version):
 
 
 def constraints(found):
-    """Return lines that pin everything a Python has at the version it has (list of str)."""
+    """Return lines that pin everything a Python has at the version it has (list of str).
+
+    Left out are versions that are none by PEP 440 (a distribution's own packages): pip refuses such lines.
+    """
     return ["{}=={}".format(name, version) for name, version in sorted(found.packages.items())
-            if re.match(r"\d+(\.\w+)*(\+[\w.]+)?$", version)]
+            if re.match(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[A-Za-z0-9.]+)?$", version)]
 
 
 def pip_words(python, wanted, constraints_path, wheels=None):
@@ -146,13 +154,18 @@ def install(python, found, wheels=None):
         problem = _problem(found, after)
     if problem:
         remove(python, added(found.packages, after))
-        raise host.UserError(problem + " " + _what_now(python, wheels))
+        raise host.UserError(problem + " " + _what_now(problem, wheels))
     return after
 
 
 def added(before, after):
     """Return {name: version} of the packages in `after` (Found) that are not among the names `before`."""
     return {name: version for name, version in after.packages.items() if name not in before}
+
+
+def brought_by_us(before, after):
+    """Return what of `added` our own call of pip may have brought: others may have come since from elsewhere."""
+    return {name: version for name, version in added(before, after).items() if name in BROUGHT}
 
 
 def _problem(before, after):
@@ -168,12 +181,19 @@ def _problem(before, after):
     return None
 
 
-def _what_now(python, wheels):
+def _what_now(problem, wheels):
     if wheels:
-        return ("The folder {} must hold wheels of all packages for this Python. On a machine with a network, "
-                "\"pip download\" fills it. The DeepFaceLab folder was not changed.".format(wheels))
-    return ("See that this machine reaches the internet, then start again; without a network, give --wheels a folder "
-            "with the packages. The DeepFaceLab folder was not changed.")
+        advice = ("The folder {} must hold wheels of all packages for this Python; on a machine with a network, \"pip "
+                  "download\" fills it.".format(wheels))
+    elif re.search("externally.managed", problem, re.IGNORECASE):
+        advice = ("This Python belongs to the system. Make a virtual environment for DeepFaceLab and name its Python "
+                  "with --python.")
+    elif re.search(NETWORK_WORDS, problem, re.IGNORECASE):
+        advice = ("See that this machine reaches the internet, then start again; without a network, give --wheels a "
+                  "folder with the packages.")
+    else:
+        advice = "Mend that, then start again; the Python may also be named with --python."
+    return advice + " The DeepFaceLab folder was not changed."
 
 
 def _run(words):

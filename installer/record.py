@@ -12,6 +12,7 @@ FORMAT = 1
 # How far an installation has come. After INSTALLING and UNINSTALLING the tree may be half one, half the other;
 # every module in it works then, too.
 INSTALLING, TESTING, INSTALLED, UNINSTALLING = "installing", "testing", "installed", "uninstalling"
+STATES = (INSTALLING, TESTING, INSTALLED, UNINSTALLING)
 
 Original = collections.namedtuple("Original", "sha256 size mtime_ns mode kept")
 Original.__doc__ = """A file that was replaced. kept: where its content is, below the folder of kept files."""
@@ -28,32 +29,25 @@ class Record:
         self.state = None            # None: nothing was ever installed
         self.version = ""            # of the overlay
         self.found = ""              # which DeepFaceLab it was
-        self.python = ""             # that packages were added to; see set_python
         self.files = {}              # {path: Entry}
         self.theirs = {}             # {path: reason} of a fork's files that stayed
-        self.packages = {}           # {name: version} that pip has added
-        self.packages_before = None  # while pip is at work: list of the names that were there before
+        self.packages = {}           # {Python: {name: version}} that pip has added; Python: see python_key
+        self.pending = None          # while pip is at work: (Python, names that were there before)
 
     def save(self, kept):
         """Write it into the folder of kept files, whole or not at all. Raises OSError."""
+        path = os.path.join(kept, NAME)
+        files.make_writable(path)
+        files.write_atomic(path, self.text().encode("ascii"), path + ".tmp")
+
+    def text(self):
+        """Return the manifest as JSON."""
         content = {
             "format": FORMAT, "state": self.state, "version": self.version, "found": self.found,
-            "python": self.python, "theirs": self.theirs, "packages": self.packages,
-            "packages_before": self.packages_before,
+            "theirs": self.theirs, "packages": self.packages, "pending": self.pending,
             "files": {path: {"ours": entry.ours, "original": entry.original and entry.original._asdict()}
                       for path, entry in self.files.items()}}
-        text = json.dumps(content, indent=1, sort_keys=True)
-        files.write_atomic(os.path.join(kept, NAME), text.encode("ascii"), os.path.join(kept, NAME + ".tmp"))
-
-    def set_python(self, build):
-        """Remember a Build's Python; below the build's folder by its place there, since builds are moved and copied."""
-        inside = os.path.dirname(build.tree) + os.sep
-        self.python = build.python[len(inside):] if build.python.startswith(inside) else build.python
-
-    def find_python(self, build):
-        """Return the full path of the Python that packages were added to; a Build's own if that is gone."""
-        path = os.path.join(os.path.dirname(build.tree), self.python)
-        return path if self.python and os.path.isfile(path) else build.python
+        return json.dumps(content, indent=1, sort_keys=True)
 
     @classmethod
     def load(cls, kept):
@@ -71,13 +65,17 @@ class Record:
             content = json.loads(text.decode("utf-8"))
             if content["format"] != FORMAT:
                 raise ValueError("format {}".format(content["format"]))
-            for name in ("state", "version", "found", "python"):
+            for name in ("state", "version", "found"):
                 setattr(record, name, _checked(content[name], str))
+            if record.state not in STATES:
+                raise ValueError("state {!r}".format(record.state))
             record.theirs = {_path(path): _checked(reason, str) for path, reason in content["theirs"].items()}
-            record.packages = {_checked(name, str): _checked(number, str)
-                               for name, number in content["packages"].items()}
-            before = content["packages_before"]
-            record.packages_before = before and [_checked(name, str) for name in before]
+            record.packages = {_checked(python, str): {_checked(name, str): _checked(number, str)
+                                                       for name, number in added.items()}
+                               for python, added in content["packages"].items()}
+            if content["pending"] is not None:
+                python, names = content["pending"]
+                record.pending = _checked(python, str), [_checked(name, str) for name in names]
             record.files = {_path(path): _entry(entry) for path, entry in content["files"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise host.UserError(
@@ -86,7 +84,23 @@ class Record:
         return record
 
 
+def python_key(build):
+    """Return how a Build's Python is remembered: below the build's folder by its place there.
+
+    Builds are moved and copied, and then it is the Python of the new place that counts.
+    """
+    inside = os.path.dirname(build.tree) + os.sep
+    return build.python[len(inside):] if build.python.startswith(inside) else build.python
+
+
+def python_path(build, key):
+    """Return the full path of a remembered Python."""
+    return os.path.join(os.path.dirname(build.tree), key)
+
+
 def _entry(content):
+    if not content["ours"]:
+        raise ValueError("an empty list of hashes")
     original = content["original"]
     if original is not None:
         original = Original(_checked(original["sha256"], str), _checked(original["size"], int),

@@ -222,6 +222,22 @@ def test_an_overlay_that_fails_its_test_is_taken_off_again(build, release):
     assert same_tree(tree, before) and not os.path.exists(tree + "_original")
 
 
+def test_an_installation_that_worked_is_not_taken_off_by_a_failing_test(installed, release, tmp_path):
+    root = str(tmp_path / "copy")
+    shutil.copytree(installed[0], root)
+    tree = os.path.join(root, "_internal", "DeepFaceLab")
+    edit(release, "DeepFaceLab/accel/ranking/__init__.py", "reverse=descending", "reverse=not descending")
+    code, said = install(root, "--yes", "--no-pip", "--force", program=release)
+    assert code == 1 and "The self-test has not passed" in said and "--uninstall to go back" in said
+    assert os.path.isfile(os.path.join(tree, "accel", "host.py"))
+    code, said = install(root, "--verify")
+    assert code == 1 and "its self-test has not passed" in said
+    code, said = install(root, "--yes", "--no-pip", "--force")
+    assert code == 0, said
+    code, said = install(root, "--verify")
+    assert code == 0, said
+
+
 def test_uninstall_works_where_the_python_is_gone(installed, tmp_path):
     root = str(tmp_path / "moved")
     shutil.copytree(installed[0], root)

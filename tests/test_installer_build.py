@@ -72,12 +72,41 @@ def test_python_that_setenv_bat_of_this_build_named_comes_first(tmp_path, monkey
 
 
 @pytest.mark.parametrize("folder", ["DeepFaceLab/.venv", "DeepFaceLab/venv", "venv", "env"])
-def test_environment_inside_a_clone(tmp_path, folder, monkeypatch):
+def test_environment_inside_a_build(tmp_path, folder, monkeypatch):
     tree = make_tree(str(tmp_path / "clone" / "DeepFaceLab"))
+    write(str(tmp_path / "clone"), "env.sh", "")               # the Linux scripts: all of it is one build
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
     program(builds.environment_python(str(tmp_path / "active")))
     inside = program(builds.environment_python(str(tmp_path / "clone" / folder)))
     assert builds.find_python(tree) == (inside, "in the build")
+
+
+def test_what_lies_beside_a_clone_comes_after_the_active_environment(tmp_path, monkeypatch):
+    tree = make_tree(str(tmp_path / "DeepFaceLab"))
+    program(str(tmp_path / "python39" / "python.exe"))         # in C:\\, say
+    assert builds.find_python(tree)[0] == sys.executable
+    beside = program(builds.environment_python(str(tmp_path / "venv")))
+    assert builds.find_python(tree) == (beside, "beside it")
+    active = program(builds.environment_python(str(tmp_path / "active")))
+    monkeypatch.setenv("CONDA_PREFIX", str(tmp_path / "active"))
+    assert builds.find_python(tree) == (active, "the active environment")
+
+
+@pytest.mark.parametrize("line", ["source {}/bin/activate", ". '{}/bin/activate'"])
+@pytest.mark.parametrize("start", ["", "scripts"])
+def test_environment_that_the_linux_scripts_activate(tmp_path, line, start):
+    tree = make_tree(str(tmp_path / "DeepFaceLab"))
+    write(str(tmp_path), "scripts/env.sh", "# source old/bin/activate\n" + line.format(".dfl/env") + "\n")
+    inside = program(builds.environment_python(str(tmp_path / start / ".dfl" / "env")))
+    assert builds.find_python(tree) == (inside, "from env.sh")
+
+
+def test_windows_environments_of_both_kinds(tmp_path, monkeypatch):
+    monkeypatch.setattr(builds.compat, "pythons_of_environment", ("Scripts/python.exe", "python.exe"))
+    conda = program(str(tmp_path / "conda" / "python.exe"))
+    virtual = program(str(tmp_path / "virtual" / "Scripts" / "python.exe"))
+    assert builds.environment_python(str(tmp_path / "conda")) == conda
+    assert builds.environment_python(str(tmp_path / "virtual")) == virtual
 
 
 def test_conda_environment_that_the_linux_scripts_name(tmp_path, monkeypatch):

@@ -234,10 +234,20 @@ def test_originals_survive_a_lost_manifest(shop):
     assert len(shop.uninstall()[1]) == len(REPLACED)
 
 
+MANIFEST = ('{"format": 1, "state": "installed", "version": "1", "found": "", "theirs": {}, "packages": {}, '
+            '"pending": null, "files": {"PATH": {"ours": ["0"], "original": null}}}')
+
+
+def test_a_manifest_like_that_is_read(shop):
+    write(shop.build.kept, records.NAME, MANIFEST)
+    assert list(shop.record().files) == ["PATH"]
+
+
 @pytest.mark.parametrize("text", [
     "", "{}", "[]", '{"format": 2}', "\udcff",
-    '{"format": 1, "state": "installed", "version": "1", "found": "", "python": "", "theirs": {}, "packages": {}, '
-    '"packages_before": null, "files": {"../../evil.py": {"ours": [], "original": null}}}'])
+    MANIFEST.replace("PATH", "../../evil.py"), MANIFEST.replace("PATH", "C:/evil.py"),
+    MANIFEST.replace("PATH", "a\\\\b.py"), MANIFEST.replace('["0"]', "[]"), MANIFEST.replace("installed", "odd"),
+    MANIFEST.replace("null", '["python"]', 1)])
 def test_a_manifest_that_is_none_stops_everything(shop, text):
     shop.install()
     write(shop.build.kept, records.NAME, text.encode("utf-8", "surrogateescape"))
@@ -256,19 +266,56 @@ def test_two_installers_exclude_each_other(shop):
 
 
 def test_python_is_remembered_by_its_place_in_the_build(shop, tmp_path):
-    record = records.Record()
     inside = os.path.join(shop.root, "python-3.6.8", "python.exe")
-    write(shop.root, "python-3.6.8/python.exe", "")
-    record.set_python(shop.build._replace(python=inside))
-    assert record.python == os.path.join("python-3.6.8", "python.exe")
-    moved = str(tmp_path / "moved")
-    shutil.copytree(shop.root, moved)                          # the Python of the copy, not that of the first one
-    copy = shop.build._replace(tree=os.path.join(moved, "DeepFaceLab"))
-    assert record.find_python(copy) == os.path.join(moved, "python-3.6.8", "python.exe")
-    shutil.rmtree(os.path.join(moved, "python-3.6.8"))
-    assert record.find_python(copy) == copy.python
-    record.set_python(shop.build._replace(python="/usr/bin/python3"))
-    assert record.python == "/usr/bin/python3"
+    key = records.python_key(shop.build._replace(python=inside))
+    assert key == os.path.join("python-3.6.8", "python.exe")
+    copy = shop.build._replace(tree=str(tmp_path / "moved" / "DeepFaceLab"))
+    assert records.python_path(copy, key) == str(tmp_path / "moved" / "python-3.6.8" / "python.exe")
+    outside = records.python_key(shop.build._replace(python="/usr/bin/python3"))
+    assert records.python_path(copy, outside) == outside == "/usr/bin/python3"
+
+
+def test_a_fork_copied_over_the_overlay_stays(shop):
+    shop.install()
+    fork = {"main.py": MODULES["main.py"] + "# a fork\n", "mainscripts/Sorter.py": "# its own sorter\n"}
+    for path, text in fork.items():
+        write(shop.tree, path, text)
+    shop.install()                                             # its main.py is kept, its Sorter replaced
+    assert shop.read("main.py") == fork["main.py"].encode()
+    assert shop.read("mainscripts/Sorter.py") == NEW["mainscripts/Sorter.py"]
+    shop.uninstall()
+    assert {path: shop.read(path) for path in fork} == {path: text.encode() for path, text in fork.items()}
+    assert shop.read("accel/host.py") is None
+
+
+def test_a_newer_deepfacelab_copied_over_the_overlay_stays_when_it_is_taken_off(shop):
+    shop.install()
+    newer = {"main.py": "# newer\n", "mainscripts/Sorter.py": "# newer sorter\n"}
+    for path, text in newer.items():
+        write(shop.tree, path, text)
+    aside, left = shop.uninstall()
+    assert aside == [] and len(left) == 2
+    assert {path: shop.read(path) for path in newer} == {path: text.encode() for path, text in newer.items()}
+    assert shop.read("accel/host.py") is None and shop.read("command_line.py") is None
+
+
+def test_a_tree_that_is_another_disk_is_refused(shop, monkeypatch):
+    monkeypatch.setattr(changes.compat, "same_device", lambda a, b: False)
+    with pytest.raises(host.UserError, match="another disk.*Nothing was changed"):
+        shop.install()
+    shop.expect_original()
+    assert not os.path.exists(shop.build.kept)
+
+
+def test_where_nobody_may_set_permissions_it_works_all_the_same(shop, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(1, "Operation not permitted")
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(os, "utime", refuse)
+    shop.install()
+    assert shop.read("main.py") == NEW["main.py"]
+    shop.uninstall()
+    assert shop.read("main.py") == MODULES["main.py"].encode()
 
 
 # --- cut at every operation ------------------------------------------------------------------

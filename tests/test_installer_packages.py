@@ -1,4 +1,5 @@
 """What a Python has, and a real pip that adds to it, in a virtual environment with made-up packages."""
+import json
 import os
 import subprocess
 import sys
@@ -67,11 +68,12 @@ def test_nothing_is_asked_for_where_all_is_there():
 @pytest.mark.parametrize("version, numpy, wanted", [
     ((3, 6, 8), "1.19.3", "numba==0.53.1"), ((3, 9, 1), "1.20.3", "numba==0.53.1"),
     ((3, 9, 1), "1.21.0", "numba>=0.54"), ((3, 8, 1), "1.24.4", "numba>=0.54"),
-    ((3, 11, 7), "2.4.0", "numba>=0.60")])
+    ((3, 11, 7), "2.4.0", "numba>=0.54"), ((3, 10, 1), "1.21.6", "numba>=0.54"),
+    ((3, 11, 7), None, "numba>=0.60"), ((3, 6, 8), None, "numba==0.53.1")])
 def test_which_numba(version, numpy, wanted):
     lines = packages.requirements(found(version, numpy=numpy))
     python = "{}.{}".format(*version)
-    fitting = [line for line in lines if marker_holds(line.partition(";")[2], python)]
+    fitting = [line for line in lines if marker_holds(line.partition(";")[2], python) and line.startswith("numba")]
     assert [line.partition(";")[0].strip() for line in fitting] == [wanted]
 
 
@@ -81,7 +83,8 @@ def marker_holds(marker, python):
 
 
 def test_constraints_pin_everything_that_there_is():
-    have = {"numpy": "1.19.3", "torch": "1.8.0+cu111", "odd": "unknown", "pip": "18.1", "rc": "1.0rc1"}
+    have = {"numpy": "1.19.3", "torch": "1.8.0+cu111", "odd": "unknown", "pip": "18.1", "rc": "1.0rc1",
+            "apt": "1.1build1", "dirty": "2.0.dirty"}
     assert packages.constraints(found(have=have)) == [
         "numpy==1.19.3", "pip==18.1", "rc==1.0rc1", "torch==1.8.0+cu111"]
 
@@ -91,6 +94,26 @@ def test_pip_words():
         "py", "-m", "pip", "install", "--disable-pip-version-check", "-c", "c.txt", "a", "b"]
     assert packages.pip_words("py", ["a"], "c.txt", "my wheels")[-4:] == [
         "--no-index", "--find-links", "my wheels", "a"]
+
+
+@pytest.mark.parametrize("problem, words", [
+    ("ERROR: Could not find a version that satisfies numba", "reaches the internet"),
+    ("connection timed out", "reaches the internet"), ("error: externally-managed-environment", "virtual environment"),
+    ("ERROR: Could not install packages due to an EnvironmentError: [WinError 5] Access is denied", "Mend that"),
+    ("No module named pip", "Mend that")])
+def test_advice_fits_the_problem(problem, words):
+    assert words in packages._what_now(problem, None)
+    assert "must hold wheels" in packages._what_now(problem, "wheels")
+
+
+def test_leftovers_of_a_removal_are_no_packages(tmp_path):
+    for name in ("~umpy-1.19.3.dist-info", "real-1.0.dist-info", "old_one-2.0-py3.6.egg-info", "no.dist-info"):
+        (tmp_path / name).mkdir()
+    out = subprocess.check_output([sys.executable, "-c", "import sys; sys.path[:] = [sys.argv.pop(1)] + sys.path\n"
+                                   + packages.PROBE, str(tmp_path)]).decode()
+    there = json.loads(out.partition("PROBED ")[2])[2]
+    assert there["real"] == "1.0" and there["old-one"] == "2.0"
+    assert not [name for name in there if "umpy" in name and name != "numpy"] and "no" not in there
 
 
 # --- a real pip ------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def install(tree, stock, overlay, **changes):
                         "mtime_ns": 1, "mode": 33188, "kept": "files/" + name}
         files[name] = {"ours": ["0" * 64], "original": original}
     manifest = {"format": 1, "state": "installed", "version": "0.2.0", "files": files, "theirs": {}, "found": "",
-                "python": "", "packages": {}, "packages_before": None}
+                "packages": {}, "pending": None}
     manifest.update(changes)
     kept.mkdir(exist_ok=True)
     (kept / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

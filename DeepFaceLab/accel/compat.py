@@ -174,8 +174,8 @@ def close_and_remove(handle, path):
     handle.close()
 
 
-# Where a virtual or conda environment has its Python: Windows puts it at the top or into Scripts.
-python_of_environment = ("Scripts", "python.exe") if is_windows else ("bin", "python")
+# Where an environment has its Python: on Windows a virtual one in Scripts, one of conda at the top.
+pythons_of_environment = ("Scripts/python.exe", "python.exe") if is_windows else ("bin/python",)
 
 # What cannot be part of a file's name: separators, and on Windows the colon of drives and streams.
 not_in_names = "/\\:\0" if is_windows else "/\0"

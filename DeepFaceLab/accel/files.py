@@ -86,6 +86,12 @@ def remove_if_there(path):
         pass
 
 
+def make_writable(path):
+    """Take a write protection off a file, if there is one: Windows neither replaces nor removes such files."""
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        os.chmod(path, 0o600)
+
+
 def retry_busy(action, *arguments):
     """Call action(*arguments); for about a second try again while a file is in use.
 
