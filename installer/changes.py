@@ -66,13 +66,13 @@ def install(build, record, steps, new):
         record.files[path] = _entry(build, record.files.get(path), path, sha256(new[path]), aside)
     _write(build.kept, os.path.join(build.kept, READ_ME), READ_ME_TEXT)
     record.theirs = {step.path: step.reason for step in steps.steps if step.action == plan.THEIRS}
-    record.state = records.INSTALLING
-    record.save(build.kept)
     withdrawn = [path for path in record.files if path not in new or path not in placed]
     with _staged(build) as staging:
         moves = [(path, staging.add(new[path], record.files[path].original))
                  for path in steps.paths(plan.ADD, plan.REPLACE)]
         back = _stage_originals(build, record, withdrawn, staging)
+        record.state = records.INSTALLING        # from here on files move
+        record.save(build.kept)
         for path, staged in moves:
             _put(build, path, staged)
         _take_off(build, record, withdrawn, back, aside)
@@ -127,7 +127,7 @@ def _keep(build, path, content):
 # --- taking off ------------------------------------------------------------------------------
 
 def uninstall(build, record):
-    """Put the kept files back and remove what was added. The record ends in state UNINSTALLING: see discard.
+    """Put the kept files back and remove what was added; discard then ends it.
 
     A file that came from elsewhere since, with a newer DeepFaceLab, stays. Returns the full paths of files that
     were edited by hand and lie aside now. Nothing is changed when a kept file that is needed is damaged or gone.
@@ -136,8 +136,9 @@ def uninstall(build, record):
     paths = overlay.in_order(record.files)[::-1]
     with _staged(build) as staging:
         back = _stage_originals(build, record, paths, staging)
-        record.state = records.UNINSTALLING
-        record.save(build.kept)
+        if record.state is not None:
+            record.state = records.UNINSTALLING
+            record.save(build.kept)
         _take_off(build, record, paths, back, aside)
     _remove_caches(build, paths)
     return aside.paths

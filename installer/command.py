@@ -301,13 +301,20 @@ def uninstall(site, arguments):
         return code
     with changes.locked(build):
         refuse_other_state(site)
-        take_off(build, record, arguments.no_pip)
-    host.log_info("Uninstalled: DeepFaceLab's own files are in place, as they were.")
+        left = take_off(build, record, arguments.no_pip)
+    if record.state is None:
+        host.log_info("There is no record of an installation, so nothing was put back.")
+        return 1 if left else 0
+    host.log_info("Uninstalled. The files named above are not those from before; these are kept." if left else
+                  "Uninstalled: DeepFaceLab's own files are in place, as they were.")
     return 0
 
 
 def take_off(build, record, no_pip):
-    """Put the files back, remove the packages that came with them, then what was kept."""
+    """Put the files back, remove the packages that came with them, then what was kept.
+
+    Returns the kept files that are not in the tree, for instance as a newer DeepFaceLab was copied over it.
+    """
     show_aside(changes.uninstall(build, record))
     for python, added in sorted(record.packages.items()) if not no_pip else ():
         try:
@@ -317,8 +324,10 @@ def take_off(build, record, no_pip):
             continue
         if left:
             host.log_err("These packages could not be removed, and do no harm: {}.".format(", ".join(left)))
-    for path in changes.discard(build):
+    kept = changes.discard(build)
+    for path in kept:
         host.log_info("Not in the tree, so still kept: {}".format(path))
+    return kept
 
 
 # --- words -----------------------------------------------------------------------------------

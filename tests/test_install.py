@@ -238,6 +238,16 @@ def test_an_installation_that_worked_is_not_taken_off_by_a_failing_test(installe
     assert code == 0, said
 
 
+def test_uninstall_without_a_manifest_says_what_it_cannot_do(installed, tmp_path):
+    root = str(tmp_path / "copy")
+    shutil.copytree(installed[0], root)
+    kept = os.path.join(root, "_internal", "DeepFaceLab_original")
+    os.remove(os.path.join(kept, records.NAME))
+    code, said = install(root, "--uninstall", "--yes")
+    assert code == 1 and "nothing was put back" in said and os.path.join(kept, "files", "main.py") in said
+    assert content(os.path.join(kept, "files"), "main.py") == MODULES["main.py"].encode()
+
+
 def test_uninstall_works_where_the_python_is_gone(installed, tmp_path):
     root = str(tmp_path / "moved")
     shutil.copytree(installed[0], root)
