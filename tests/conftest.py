@@ -1,5 +1,6 @@
 """What all tests share: where the code lies, and random input that is the same in every run."""
 import os
+import signal
 import sys
 
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,10 @@ PROGRAM = os.path.join(ROOT, "DeepFaceLab")
 for folder in (ROOT, TESTS, PROGRAM):
     if folder not in sys.path:
         sys.path.insert(0, folder)
+
+# A shell lets its background jobs ignore Ctrl-C, and every process that a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None,
                           suppress_health_check=[HealthCheck.too_slow])
