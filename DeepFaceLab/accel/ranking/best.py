@@ -34,6 +34,10 @@ def rank_best(paths, target_count, by_size=False):
     ``by_size``: sharpness is replaced by the size of the source rectangle, which
     needs no edges and is faster. Returns Ranking, the values are the positions.
     """
+    if not by_size:
+        # Loaded before the threads start: where numba is missing, one of two that import at once gets an error
+        # that does not say so.
+        from . import sharpness  # noqa: F401
     measured = faces.measure(paths, lambda path: measure_face(path, by_size))
     chosen, rejected = choose_best([face for _, face in measured.ranked], target_count)
     return Ranking([(face.path, place) for place, face in enumerate(chosen)],
