@@ -4,12 +4,12 @@ Options have stock's names, destinations, defaults and choices; sort has a few m
 imports its module when it runs, under the module's stock name from the folder of this file: ours
 where the overlay has one, else DeepFaceLab's own.
 """
-import argparse
 import importlib
 import os
 from pathlib import Path
 
 from accel import compat, host
+from accel.command_parser import CommandParser, FlagInsteadOf, positive
 
 SORT_METHODS = ("blur", "motion-blur", "face-yaw", "face-pitch", "face-source-rect-size", "hist",
                 "hist-dissim", "brightness", "hue", "black", "origname", "oneface", "absdiff", "final",
@@ -21,13 +21,10 @@ SORT_ALIASES = {"final-by-blur": "final", "final-by-size": "final-fast"}
 # --- what the commands do --------------------------------------------------------------------
 
 def run_sort(arguments):
-    if arguments.log is not None:
-        host.set_log_file(arguments.log)
-    host.set_unattended(arguments.yes)
+    begin(arguments)
     if not os.path.isdir(arguments.input_dir):
         raise host.UserError("There is no folder {}. Give the folder that holds the faces as --input-dir."
                              .format(arguments.input_dir))
-    compat.set_lowest_priority()
     method = SORT_ALIASES.get(arguments.sort_by_method, arguments.sort_by_method)
     script("Sorter").main(input_path=Path(arguments.input_dir), sort_by_method=method,
                           target_count=arguments.target_count, similar=arguments.similar,
@@ -109,28 +106,32 @@ def run_merge(arguments):
 
 
 def run_extract_video(arguments):
-    start_stock()
+    begin(arguments)
     script("VideoEd").extract_video(arguments.input_file, arguments.output_dir, arguments.output_ext,
-                                    arguments.fps)
+                                    arguments.fps, **given(arguments, "hwaccel"))
 
 
 def run_cut_video(arguments):
-    start_stock()
+    begin(arguments)
     script("VideoEd").cut_video(arguments.input_file, arguments.from_time, arguments.to_time,
                                 arguments.audio_track_id, arguments.bitrate)
 
 
 def run_denoise(arguments):
-    start_stock()
+    begin(arguments)
     script("VideoEd").denoise_image_sequence(arguments.input_dir, arguments.factor)
 
 
 def run_video_from_sequence(arguments):
-    start_stock()
+    begin(arguments)
+    if arguments.list_codecs:
+        script("VideoEd").list_codecs(arguments.output_file)
+        return
     script("VideoEd").video_from_sequence(input_dir=arguments.input_dir, output_file=arguments.output_file,
-                                          reference_file=arguments.reference_file, ext=arguments.ext,
-                                          fps=arguments.fps, bitrate=arguments.bitrate,
-                                          include_audio=arguments.include_audio, lossless=arguments.lossless)
+                                          reference_file=arguments.reference_file, ext=arguments.ext, fps=arguments.fps,
+                                          bitrate=arguments.bitrate, include_audio=arguments.include_audio,
+                                          lossless=arguments.lossless,
+                                          **given(arguments, "codec", "crf", "preset", "pix_fmt"))
 
 
 def run_enhance(arguments):
@@ -174,6 +175,19 @@ def run_xseg_fetch(arguments):
     script("XSegUtil").fetch_xseg(Path(arguments.input_dir))
 
 
+def begin(arguments):
+    """Prepare a command that is ours alone: log, answers, and every other program goes first."""
+    if arguments.log is not None:
+        host.set_log_file(arguments.log)
+    host.set_unattended(arguments.yes)
+    compat.set_lowest_priority()
+
+
+def given(arguments, *names):
+    """Return those of our own options that were given: stock's module, should it stand there, knows none."""
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+
+
 def script(name):
     """Import mainscripts.<name>: ours or DeepFaceLab's, whichever lies beside this file."""
     return importlib.import_module("mainscripts." + name)
@@ -201,18 +215,11 @@ def path_or_none(text):
     return None if text is None else Path(text)
 
 
+# The commands whose errors end in words for the user; the others are DeepFaceLab's own.
+OURS = (run_sort, run_extract_video, run_cut_video, run_denoise, run_video_from_sequence)
+
+
 # --- what the commands take ------------------------------------------------------------------
-
-def full_path(text):
-    return os.path.abspath(os.path.expanduser(text))
-
-
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
 
 def model_names():
     """Return the names of the models beside this file, or None where there is no such folder."""
@@ -221,30 +228,6 @@ def model_names():
         return None
     prefix = "model_"
     return sorted(name[len(prefix):] for name in os.listdir(str(folder)) if name.lower().startswith(prefix))
-
-
-class CommandParser(argparse.ArgumentParser):
-    """An ArgumentParser with the few kinds of options that DeepFaceLab's commands are made of."""
-
-    def path(self, option, help=None, required=True):
-        self.add_argument(option, required=required, type=full_path, metavar="PATH", help=help)
-
-    def flag(self, option, help=""):
-        self.add_argument(option, action="store_true", default=False, help=help)
-
-    def number(self, option, help, default=None):
-        self.add_argument(option, type=int, metavar="N", default=default, help=help)
-
-    def text(self, option, help, default=None):
-        self.add_argument(option, default=default, metavar="TEXT", help=help)
-
-    def model(self):
-        self.add_argument("--model", dest="model_name", required=True, choices=model_names(),
-                          help="Kind of model.")
-
-    def devices(self):
-        self.flag("--cpu-only", help="Use the processor, no graphics card.")
-        self.text("--force-gpu-idxs", help="Numbers of the graphics cards to use, with commas between them.")
 
 
 def build_parser():
@@ -309,9 +292,7 @@ def add_sort(command):
                           help="For absdiff: each face is followed by the least similar one.")
     p.flag("--undo", help="Give the files the names and places they had before the last sort.")
     p.flag("--dry-run", help="Show the new names and change nothing.")
-    p.flag("--yes", help="Take the default of every question.")
-    p.add_argument("--log", type=full_path, metavar="FILE", default=None,
-                   help="Add everything shown, with times, to this text file.")
+    p.unattended()
 
 
 def add_util(command):
@@ -333,7 +314,7 @@ def add_train(command):
     p.path("--pretraining-data-dir", required=False, help="Folder of the faces for pretraining.")
     p.path("--pretrained-model-dir", required=False, help="Folder of a pretrained model (Quick96 only).")
     p.path("--model-dir", help="Folder of the model's files.")
-    p.model()
+    p.model(model_names())
     p.flag("--debug", help="Show the samples instead of training.")
     p.flag("--no-preview", help="Open no preview window.")
     p.text("--force-model-name", help="Name of the saved model, which is then not asked for.")
@@ -346,7 +327,7 @@ def add_train(command):
 def add_export_and_merge(command):
     p = command("exportdfm", run_exportdfm, help="Export a model for DeepFaceLive.")
     p.path("--model-dir", help="Folder of the model's files.")
-    p.model()
+    p.model(model_names())
 
     p = command("merge", run_merge, help="Put the trained face into the frames.")
     p.path("--input-dir", help="Folder of the frames.")
@@ -354,7 +335,7 @@ def add_export_and_merge(command):
     p.path("--output-mask-dir", help="Folder for the masks.")
     p.path("--aligned-dir", required=False, help="Folder of the dst faces.")
     p.path("--model-dir", help="Folder of the model's files.")
-    p.model()
+    p.model(model_names())
     p.text("--force-model-name", help="Name of the saved model, which is then not asked for.")
     p.devices()
 
@@ -366,6 +347,8 @@ def add_videoed(command, group):
     p.path("--output-dir", help="Folder for the frames.")
     p.text("--output-ext", help="Format of the frames: png or jpg.")
     p.number("--fps", help="Frames to take of each second; 0: all.")
+    p.text("--hwaccel", help="Decode by hardware: auto, or a name that ffmpeg -hwaccels shows.")
+    p.unattended()
 
     p = command("cut-video", run_cut_video, group=group, help="Cut a part out of a video.")
     p.path("--input-file", help="The video." + first)
@@ -373,21 +356,30 @@ def add_videoed(command, group):
     p.text("--to-time", help="End, as 00:00:00.000")
     p.number("--audio-track-id", help="Number of the sound track to keep.")
     p.number("--bitrate", help="Bitrate of the new video in Mbit/s.")
+    p.unattended()
 
     p = command("denoise-image-sequence", run_denoise, group=group,
                 help="Take noise and shaking pixels out of frames, keeping edges sharp.")
     p.path("--input-dir", help="Folder of the frames.")
     p.number("--factor", help="Strength, 1 to 20.")
+    p.unattended()
 
-    p = command("video-from-sequence", run_video_from_sequence, group=group, help="Make a video.")
-    p.path("--input-dir", help="Folder of the frames.")
-    p.path("--output-file", help="The video to write.")
+    p = command("video-from-sequence", run_video_from_sequence, group=group, help="Make a video of frames.")
+    given = [p.path("--input-dir", help="Folder of the frames."),
+             p.path("--output-file", help="The video to write.")]
     p.path("--reference-file", required=False, help="Video that gives frame rate and sound." + first)
     p.text("--ext", default="png", help="Format of the frames (png).")
     p.number("--fps", help="Frames a second, unless there is a reference file.")
     p.number("--bitrate", help="Bitrate of the video in Mbit/s.")
     p.flag("--include-audio", help="Take the sound of the reference file.")
     p.flag("--lossless", help="Lose nothing; large files.")
+    p.text("--codec", help="Encoder, which is then not asked for: libx264, libx265, h264_nvenc, prores_ks ...")
+    p.number("--crf", help="Quality number of the encoder in the place of a bitrate (libx264: 18).")
+    p.text("--preset", help="Speed of the encoder, in its own words (libx264: ultrafast to veryslow).")
+    p.text("--pix-fmt", help="Pixel format, such as yuv444p or yuv420p10le.")
+    p.add_argument("--list-codecs", action=FlagInsteadOf, others=given,
+                   help="Try all encoders and show which work here; nothing else is needed or done.")
+    p.unattended()
 
 
 def add_faceset_tools(command, group):

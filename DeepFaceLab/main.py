@@ -34,7 +34,7 @@ def main(words=None):
         return exit_code
     except KeyboardInterrupt:
         report("\nStopped by Ctrl-C. Start the same step again to go on.")
-        if arguments.func is command_line.run_sort:
+        if arguments.func in command_line.OURS:
             leave_soon()
         return INTERRUPTED
     except host.UserError as error:
@@ -44,7 +44,7 @@ def main(words=None):
         report(host.ERROR_PREFIX + missing_module(error, arguments.command))
         return 1
     except Exception as error:
-        if arguments.func is not command_line.run_sort:
+        if arguments.func not in command_line.OURS:
             raise  # DeepFaceLab's own modules: users know and post their tracebacks
         if isinstance(error, BrokenPipeError) and output_is_gone():
             return 1

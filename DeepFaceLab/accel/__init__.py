@@ -12,9 +12,12 @@ From a prompt to its kernel:
     sort: best faces, best faces faster          ranking.best
     sort: renaming, trash, --undo                renames (rename_walk, rename_journal, folder_lock)
 
+    videoed: the four commands on videos         video (its own map)
+
 What they share:
 
     host          console, questions, progress bars, log: DeepFaceLab's where it is there, else our own
+    command_parser  kinds of options of a command line
     compat        every branch on a version, a system or an optional import; the compiler (`jit`)
     pools         ordered, bounded pools of threads and of processes (process_crew)
     files         image lists, whole-or-nothing writes, names in any language

@@ -223,6 +223,33 @@ def make_console_safe():
             setattr(sys, "__{}__".format(name), wrapped)  # the old stream has lost its buffer
 
 
+# --- ffmpeg ----------------------------------------------------------------------------------
+
+def bundled_ffmpeg():
+    """Return the path of the ffmpeg that the package imageio-ffmpeg brings, or None without one that works."""
+    try:
+        # An extra where there is no other ffmpeg; its 0.5 installs on Python 3.6 and does not import there.
+        import imageio_ffmpeg
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError, OSError):
+        return None
+
+
+def user_cache_folder():
+    """Return the folder in which this user's programs keep what they can make again, made if needed.
+
+    Raises OSError when it cannot be made.
+    """
+    # Windows has %LOCALAPPDATA%, everything else the XDG rule.
+    if is_windows:
+        above = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")
+    else:
+        above = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = os.path.join(above, "dfl-accel")
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
 # --- OpenCV ----------------------------------------------------------------------------------
 
 def opencv_converts_hsv_slowly():

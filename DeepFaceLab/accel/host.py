@@ -76,6 +76,11 @@ def set_unattended(enabled):
     _unattended = bool(enabled)
 
 
+def is_unattended():
+    """Tell whether every question gets its default."""
+    return _unattended
+
+
 def ask_int(prompt, default, valid_list=None, valid_range=None, add_info=None, help_message=None):
     """Ask for an int; what is no number, or not in valid_list, counts as the default.
 

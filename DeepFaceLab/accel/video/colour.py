@@ -1,0 +1,78 @@
+"""Which colours a video says it has, and the arguments that make it so.
+
+Frames are RGB in full range. A video in YCbCr is converted by a matrix that players must know to show
+the same colours again; stock neither chooses it nor writes it down.
+"""
+import collections
+
+Tags = collections.namedtuple("Tags", "matrix primaries transfer")
+Tags.__doc__ = """Names as ffmpeg's options -colorspace, -color_primaries and -color_trc have them."""
+
+BT709 = Tags("bt709", "bt709", "bt709")
+BT601 = Tags("smpte170m", "smpte170m", "smpte170m")
+RGB = Tags("rgb", "bt709", "bt709")
+
+HD_LINES = 720
+_SD_MATRICES = ("bt709", "smpte170m", "bt470bg")
+_WIDE_MATRIX = "bt2020nc"
+# The scale filter has names of its own for the matrices.
+_FRAME_TAGS = (4, 2)  # the first ffmpeg whose frames can be tagged by a filter
+_FRAME_NAMES = {"rgb": "gbr"}
+_SCALE_NAMES = {"bt709": "bt709", "smpte170m": "bt601", "bt470bg": "bt601", "bt2020nc": "bt2020"}
+
+
+def choose(height, reference=None):
+    """Return the Tags for frames of so many lines. reference: a probe.Colour of the video they came from.
+
+    BT.709; below 720 lines what the reference says, else BT.601. Of a reference in BT.2020 the tags stay:
+    its frames hold such colours.
+    """
+    matrix = reference.matrix if reference is not None else None
+    if matrix == _WIDE_MATRIX:
+        return Tags(matrix, reference.primaries or "bt2020", reference.transfer or "bt2020-10")
+    if height >= HD_LINES:
+        return BT709
+    if matrix in _SD_MATRICES:
+        fallback = BT709 if matrix == "bt709" else BT601
+        return Tags(matrix, reference.primaries or fallback.primaries, reference.transfer or fallback.transfer)
+    return BT601
+
+
+def is_rgb(pixel_format):
+    """Tell whether a pixel format of ffmpeg holds RGB, which needs no matrix."""
+    return pixel_format.startswith(("rgb", "bgr", "gbr", "0rgb", "0bgr"))
+
+
+def arguments(tags, pixel_format, version=None):
+    """Return the options that convert RGB frames to a pixel format and tag them (list of str).
+
+    version: (major, minor) of ffmpeg, None for a build of today.
+    """
+    if is_rgb(pixel_format):
+        tags, bounds = RGB, "pc"
+        filters = "format={}".format(pixel_format)
+    else:
+        bounds = "tv"
+        # the usual rounding of the scaler is off by 3 levels in some colours
+        filters = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format={}".format(
+            _SCALE_NAMES[tags.matrix], pixel_format)
+    if version is None or version >= _FRAME_TAGS:
+        # ffmpeg 7 believes the frames more than the options below; ProRes always does
+        filters += ",setparams=range={}:colorspace={}:color_primaries={}:color_trc={}".format(
+            bounds, _FRAME_NAMES.get(tags.matrix, tags.matrix), tags.primaries, tags.transfer)
+    return ["-vf", filters, "-pix_fmt", pixel_format, "-color_range", bounds, "-colorspace", tags.matrix,
+            "-color_primaries", tags.primaries, "-color_trc", tags.transfer]
+
+
+def padded(size, pixel_format):
+    """Return the size (width, height) that a pixel format can hold: rounded up to what it halves."""
+    return tuple(length + length % factor for length, factor in zip(size, halves(pixel_format)))
+
+
+def halves(pixel_format):
+    """Return (2 or 1, 2 or 1): by what width and height of a pixel format must be divisible."""
+    for name, factors in (("yuv420", (2, 2)), ("yuvj420", (2, 2)), ("nv12", (2, 2)), ("p010", (2, 2)),
+                          ("yuv422", (2, 1)), ("yuvj422", (2, 1))):
+        if pixel_format.startswith(name):
+            return factors
+    return 1, 1

@@ -1,0 +1,63 @@
+"""A part of a video to a new file beside it."""
+import os
+import re
+from fractions import Fraction
+
+from .. import host
+from . import probe, process, whole_file
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)$")
+
+
+def command(found, source, start, end, sound, bitrate, part):
+    """Return the command line (list of str): stock's, for a file that gets its name later.
+
+    start, end: as typed ("00:01:02.500"); sound: number of the sound track; bitrate: Mbit/s.
+    """
+    return ([found.ffmpeg] + list(process.OPENING) + ["-ss", start, "-to", end] + list(process.GUARDED)
+            + ["-i", "file:" + source, "-map", "0:v:0", "-map", "0:a:{}?".format(sound), "-c:v", "libx264",
+               "-b:v", "{}M".format(bitrate), "-pix_fmt", "yuv420p", "file:" + part])
+
+
+def seconds_of(text):
+    """Return a time as Fraction of seconds: "1:02:03.5", "02:03", "12.25". Raises host.UserError."""
+    match = _TIME.match(text.strip())
+    if not match:
+        raise host.UserError("{} is no time. Write hours:minutes:seconds, like 00:01:30.500.".format(text))
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+
+
+def output_of(source):
+    """Return the path of the cut beside its source: "name_cut.mp4"."""
+    stem, suffix = os.path.splitext(source)
+    return stem + "_cut" + suffix
+
+
+def run(found, source, start, end, sound, bitrate, open_bar):
+    """Cut a video; return the path of the new one. Arguments as `command`; open_bar(total): a progress bar.
+
+    Raises host.UserError; the last cut is then as it was.
+    """
+    length = seconds_of(end) - seconds_of(start)
+    if length <= 0:
+        raise host.UserError("The end {} is not after the start {}. Give an end that lies behind.".format(end, start))
+    video = probe.probe(found, source).video
+    if video.seconds and seconds_of(start) >= video.seconds:
+        raise host.UserError("The video ends before {}: it is {:.1f} seconds long.".format(start, video.seconds))
+    total = None
+    if video.nominal_rate:
+        rest = video.seconds - float(seconds_of(start)) if video.seconds else float(length)
+        total = int(round(min(float(length), rest) * float(video.average_rate or video.nominal_rate)))
+    output = output_of(source)
+    with whole_file.WholeFile(output) as place:
+        with open_bar(total) as bar:
+            ending = process.run(command(found, source, start.strip(), end.strip(), sound, bitrate, place.part),
+                                 on_progress=process.bar_updater(bar))
+        kept = "{} is as it was.".format(os.path.basename(output)) if os.path.exists(output) else "Nothing was written."
+        if ending.exit_code != 0 or ending.stalled:
+            raise process.failure(ending, kept)
+        if not ending.frames or probe.count_frames(found, place.part) != ending.frames:
+            raise host.UserError("The cut video is not right: frames are missing in it. {} Start again.".format(kept))
+        place.keep()
+    return output

@@ -1,0 +1,89 @@
+"""The frames of a video to pictures in a folder."""
+import os
+import re
+
+from .. import files, host
+from . import probe, process, tools
+
+_FRAME = r"\d{5,}\."
+
+
+def command(found, source, extension, fps, hwaccel=None, first_only=False):
+    """Return the command line (list of str), to be run in the folder of the frames.
+
+    extension: "png" or "jpg"; fps: frames of each second, 0 for all; hwaccel: a name for -hwaccel, or None;
+    first_only: decode one frame and write nothing. Stock's command, but for the folder: a % in its name
+    would be taken for a pattern.
+    """
+    result = [found.ffmpeg] + list(process.OPENING)
+    if hwaccel is not None:
+        result += ["-hwaccel", hwaccel]
+    result += list(process.GUARDED) + ["-i", "file:" + source]
+    # for JPG, ffmpeg makes yuvj444p of stock's rgb24, with a warning
+    result += ["-pix_fmt", "yuvj444p" if extension == "jpg" else "rgb24"]
+    if fps:
+        result += ["-r", str(fps)]
+    if extension == "jpg":
+        result += ["-q:v", "2"]
+    if first_only:
+        return result + ["-an", "-frames:v", "1", "-f", "null", "-"]
+    return result + ["-f", "image2", "-atomic_writing", "1", "%05d." + extension]
+
+
+def old_frames(folder, extension):
+    """Return the paths of the files of this extension directly in a folder: what stock deletes."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.path for entry in entries
+                      if entry.name.lower().endswith("." + extension.lower()) and entry.is_file())
+
+
+def begin(found, source, extension, fps, hwaccel=None):
+    """Decode one frame, to see that the work can start. Raises host.UserError."""
+    if hwaccel is not None and hwaccel != "auto" and hwaccel not in tools.hardware_decoders(found.ffmpeg):
+        raise host.UserError("This ffmpeg cannot decode by {}. It knows: {}.".format(
+            hwaccel, ", ".join(sorted(tools.hardware_decoders(found.ffmpeg))) or "none"))
+    ending = process.run(command(found, source, extension, fps, hwaccel, first_only=True))
+    if ending.exit_code != 0 or ending.stalled or not ending.frames:
+        raise process.failure(ending, "Nothing was changed.")
+
+
+def run(found, source, folder, extension, fps, open_bar, hwaccel=None):
+    """Write the frames into a folder that has none of this extension; return how many (int).
+
+    Each picture is there whole or not at all. Raises host.UserError, with the frames so far left in place.
+    """
+    video = probe.probe(found, source).video
+    _remove_halves(folder, extension)
+    try:
+        with open_bar(expected(video, fps)) as bar:
+            ending = process.run(command(found, source, extension, fps, hwaccel),
+                                 on_progress=process.bar_updater(bar), cwd=folder)
+    finally:
+        _remove_halves(folder, extension)
+    written = len(old_frames(folder, extension))
+    kept = "{} frames are in {}.".format(written, folder)
+    if ending.exit_code != 0 or ending.stalled:
+        raise process.failure(ending, kept)
+    if written != ending.frames:
+        raise host.UserError("ffmpeg tells of {} frames, but {} Make room on the disk, then start again.".format(
+            ending.frames, kept))
+    return written
+
+
+def expected(video, fps):
+    """Return how many frames a video will give (int), None when nobody knows."""
+    if fps and video.seconds:
+        return int(round(video.seconds * fps))
+    if video.frames is not None and video.nominal_rate == video.average_rate:
+        return video.frames
+    if video.seconds and video.nominal_rate:
+        return int(round(video.seconds * float(video.nominal_rate)))
+    return video.frames
+
+
+def _remove_halves(folder, extension):
+    """Remove what ffmpeg had not yet given its name."""
+    pattern = re.compile(_FRAME + re.escape(extension) + r"\.tmp$")
+    for entry in os.listdir(folder):
+        if pattern.match(entry):
+            files.remove_if_there(os.path.join(folder, entry))

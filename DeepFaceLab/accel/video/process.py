@@ -1,0 +1,208 @@
+"""The one place that starts an ffmpeg which works for long: feeds it, follows it, and ends it."""
+import collections
+import errno
+import re
+import subprocess
+import threading
+import time
+
+from .. import host
+
+# Without a frame for so long ffmpeg hangs. The slowest encoders look ahead for minutes in 3840x2160.
+STALL_SECONDS = 900.0
+_LOOK_UP_SECONDS = 0.25
+_KEPT_LINES = 30
+_KEPT_LETTERS = 300
+
+# What every command begins with: no questions, only warnings, figures on stdout.
+OPENING = ("-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats", "-progress", "pipe:1", "-y")
+# What goes before the path of a user's file: no other file or server is read on its behalf.
+GUARDED = ("-protocol_whitelist", "file,pipe")
+
+Progress = collections.namedtuple("Progress", "frames seconds speed")
+Progress.__doc__ = """How far ffmpeg is. frames: written so far; seconds: of the result; speed: times real time or None."""
+
+Ending = collections.namedtuple("Ending", "exit_code frames lines stalled")
+Ending.__doc__ = """How ffmpeg ended. frames: as it counted them; lines: the last of its stderr (list of str);
+stalled: True when it was killed because it no longer moved."""
+
+
+def run(command, feed=None, on_progress=None, stall_seconds=None, cwd=None):
+    """Run an ffmpeg command (list of str, with OPENING) to its end and return an Ending.
+
+    feed: iterable of buffers for its stdin, taken one at a time; when ffmpeg ends early the rest is not
+    taken, and what the iterable raises is raised here. on_progress(Progress) is called from another
+    thread, about twice a second. Whatever ends this call ends the process. Raises host.UserError when it does
+    not start.
+    """
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=cwd)
+    except OSError as error:
+        raise host.UserError("{} does not start: {}. Put a working ffmpeg there.".format(
+            command[0], error.strerror or error)) from error
+    return _Run(process, on_progress, STALL_SECONDS if stall_seconds is None else stall_seconds).to_end(feed)
+
+
+class _Run:
+    """One process with the threads that read what it says and notice when it no longer moves."""
+
+    def __init__(self, process, on_progress, stall_seconds):
+        self._process = process
+        self._on_progress = on_progress
+        self._stall_seconds = stall_seconds
+        self._moved = time.monotonic()
+        self._ours = False  # it is we who take time, not ffmpeg
+        self._stalled = False
+        self._over = threading.Event()
+        self._frames = 0
+        self._lines = collections.deque(maxlen=_KEPT_LINES)
+
+    def to_end(self, feed):
+        readers = [threading.Thread(target=work, daemon=True) for work in (self._read_figures, self._read_words)]
+        watcher = threading.Thread(target=self._watch, daemon=True)
+        for thread in readers + [watcher]:
+            thread.start()
+        try:
+            if feed is not None:
+                self._feed(feed)
+            while True:  # Windows does not wake a waiting main thread for Ctrl-C: look up now and then
+                try:
+                    code = self._process.wait(_LOOK_UP_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    pass
+        finally:
+            self._over.set()
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+            for thread in readers:
+                thread.join(1.0)  # a grandchild may hold the pipes open
+            if not any(thread.is_alive() for thread in readers):
+                self._process.stdout.close()
+                self._process.stderr.close()
+        return Ending(code, self._frames, list(self._lines), self._stalled)
+
+    def _feed(self, feed):
+        blocks = iter(feed)
+        try:
+            while True:
+                self._ours = True
+                block = next(blocks, None)
+                self._moved, self._ours = time.monotonic(), False
+                if block is None or not self._hand_over(block):
+                    break
+                self._moved = time.monotonic()
+        finally:
+            if hasattr(blocks, "close"):
+                blocks.close()
+            try:
+                self._process.stdin.close()
+            except OSError:
+                pass
+
+    def _hand_over(self, block):
+        """Write a buffer to ffmpeg's stdin. Return False when ffmpeg no longer reads."""
+        view = memoryview(block).cast("B")
+        try:
+            while view:  # an unbuffered pipe may take a part of it
+                view = view[self._process.stdin.write(view):]
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows says EINVAL when the reader is gone
+                raise
+            return False
+        return True
+
+    def _watch(self):
+        while not self._over.wait(min(1.0, self._stall_seconds / 4)):
+            if not self._ours and time.monotonic() - self._moved > self._stall_seconds:
+                self._stalled = True
+                self._process.kill()
+                return
+
+    def _read_figures(self):
+        figures, last = {}, None
+        for line in self._process.stdout:
+            key, _, value = line.decode("ascii", "replace").strip().partition("=")
+            figures[key] = value.strip()
+            if key != "progress":
+                continue
+            progress = _progress(figures)
+            if progress != last:
+                last, self._moved = progress, time.monotonic()
+            self._frames = progress.frames
+            if self._on_progress is not None:
+                self._on_progress(progress)
+
+    def _read_words(self):
+        for line in self._process.stderr:
+            text = line.decode("utf-8", "replace").strip()
+            if text:
+                self._lines.append(text[:_KEPT_LETTERS])
+
+
+def _progress(figures):
+    def number(text, kind):
+        try:
+            return kind(text)
+        except (TypeError, ValueError):
+            return None
+    microseconds = number(figures.get("out_time_us") or figures.get("out_time_ms"), int)  # both are us
+    return Progress(number(figures.get("frame"), int) or 0, (microseconds or 0) / 1e6,
+                    number((figures.get("speed") or "").rstrip("x"), float))
+
+
+# --- words for the user ----------------------------------------------------------------------
+
+_ADVICE = (
+    (r"No space left", "The disk is full: make room, then start again."),
+    (r"Permission denied|Read-only file system", "The folder or file is protected or open in another program: free it, "
+                                                 "then start again."),
+    (r"Input/output error", "The disk reports a fault: copy your files to another disk before you go on."),
+    (r"Cannot allocate memory|Out of memory|std::bad_alloc", "There is not enough memory: close other programs, then "
+                                                             "start again."),
+    (r"Unknown encoder|Encoder not found|Unknown decoder", "This ffmpeg lacks it: choose another encoder."),
+    (r"Invalid data found|moov atom not found|could not find codec", "The video is damaged or is none: try to play it."),
+    (r"No such file", "See that the file is still there, then start again."),
+)
+_HOLLOW = re.compile(r"^(Conversion failed!|Error (initializing|while opening|opening|sending|submitting|while processing"
+                     r"|encoding|marking)\b.*|Task finished with error.*|Terminating thread.*|Nothing was written.*"
+                     r"|Could not open encoder before EOF|Last message repeated.*|Exiting normally.*|Qavg:.*)$")
+_SPEAKER = re.compile(r"^\[[^\]]* @ 0x[0-9a-fA-F]+\] ")
+
+
+def reason(ending):
+    """Return in one line why ffmpeg failed: its first telling line (str)."""
+    if ending.stalled:
+        return "it no longer moved"
+    told = [_SPEAKER.sub("", line) for line in ending.lines]
+    telling = [line for line in told if not _HOLLOW.match(_SPEAKER.sub("", line))]
+    # The cause comes first, but behind mere warnings.
+    wrong = [line for line in telling if re.search(r"(?i)error|cannot|could not|fail|unknown|invalid|not |no |unable",
+                                                   line)]
+    return (wrong or telling or told or ["it ended with code {}".format(ending.exit_code)])[0]
+
+
+def failure(ending, kept):
+    """Return an error (host.UserError) about a failed ffmpeg: what happened, what is left, what to do.
+
+    kept: a sentence that says what became of the user's files.
+    """
+    words = "\n".join("    " + line for line in ending.lines[-6:])
+    if ending.stalled:
+        what = "ffmpeg no longer moved and was stopped."
+    else:
+        what = "ffmpeg failed (code {}).".format(ending.exit_code)
+    advice = next((text for pattern, text in _ADVICE if re.search(pattern, words, re.IGNORECASE)),
+                  "Start again; if it fails again, add --log FILE and attach that file to your report.")
+    return host.UserError("{} {} {}{}".format(what, kept, advice, "\nIts last words:\n" + words if words else ""))
+
+
+def bar_updater(bar):
+    """Return an on_progress that moves a progress bar to the frames written and shows the speed."""
+    def update(progress):
+        if progress.speed is not None:
+            bar.set_postfix_str("{:.2f}x".format(progress.speed), refresh=False)
+        bar.update(progress.frames - bar.n)
+    return update
