@@ -108,7 +108,8 @@ def survey(arguments):
     host.log_info("             {}".format(steps.version.text))
     host.log_info("Python       {} ({}.{}.{}, {})".format(build.python, *found.version + (build.python_from,)))
     host.log_info("Packages     {}".format(", ".join(have)))
-    host.log_info("ffmpeg       {}".format("{} ({})".format(build.ffmpeg, ffmpeg) if ffmpeg else "not found"))
+    host.log_info("ffmpeg       {}".format("{} ({})".format(build.ffmpeg, ffmpeg) if ffmpeg else (
+        'not found; the video steps need one: "{}" -m pip install imageio-ffmpeg'.format(build.python))))
     host.log_info("Overlay      {}\n".format(_state_words(record)))
     return Site(build, record, found, new, steps, record.text())
 

@@ -37,7 +37,7 @@ def kind_of(extension):
 
 def natural_key(name):
     """Return a key by which "9.png" comes before "10.png"."""
-    parts = re.split(r"([0-9]+)", name)
+    parts = re.split(r"([0-9]+)", os.path.splitext(name)[0])
     parts[1::2] = [int(digits) for digits in parts[1::2]]
     return parts, name
 
