@@ -1,1 +1,1 @@
-"""Benchmarks: run.py is the command, workspace.py makes the input, cases/ says what is measured."""
+"""Benchmarks: run.py is the command, workspace.py and frames.py make the input, cases/ says what is measured."""

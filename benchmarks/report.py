@@ -24,7 +24,8 @@ for name in sys.argv[1:]:
         found[name] = None
 print(json.dumps(found))
 """
-COLUMNS = ("case", "faces", "baseline s", "ours s", "ratio", "equal", "goal", "limit s", "first s",
+UNITS = ("faces", "frames")
+COLUMNS = ("case", "/".join(UNITS), "baseline s", "ours s", "ratio", "equal", "goal", "limit s", "first s",
            "MB base/ours")
 
 
@@ -71,16 +72,16 @@ def limit_share(row):
 
 
 def goal_mark(row):
-    """"60x +" where a goal is met, "60x -" where not, "60x (2000)" if it is meant for more faces than these.
+    """"60x +" where a goal is met, "60x -" where not, "60x (2000)" if it is meant for more faces or frames.
 
     Goals are ratios to DeepFaceLab; against another baseline there is none.
     """
-    goal, faces, share = row["goal"]["ratio"], row["goal"]["faces"], row["goal"]["limit_share"]
+    goal, meant, share = row["goal"]["ratio"], row["goal"][row["unit"]], row["goal"]["limit_share"]
     if goal is None or row["baseline_kind"] != "DeepFaceLab":
         return ""
     text = "{}x".format(goal) + (", {}lim".format(share) if share else "")
-    if row["faces"] < faces:
-        return "{} ({})".format(text, faces)
+    if row[row["unit"]] < meant:
+        return "{} ({})".format(text, meant)
     reached = ratio(row) is not None and ratio(row) >= goal
     if share:
         reached = reached and limit_share(row) is not None and limit_share(row) <= share
@@ -107,14 +108,15 @@ def cells(row):
     first = row.get("first_seconds")
     sides = ("baseline", "ours")
     both = ["failed" if row.get(side + "_failed") else seconds(row.get(side)) for side in sides]
-    return [row["case"], str(row["faces"])] + both + [
+    return [row["case"], str(row[row["unit"]])] + both + [
         "-" if times is None else "{:.1f}x".format(times), row["equal"] or "-", goal_mark(row),
         seconds(row.get("limit")), "-" if first is None else "{:.2f}".format(first), _memory(row)]
 
 
 def table(rows):
     """All lines of the table (str)."""
-    lines = [list(COLUMNS)] + [cells(row) for row in rows]
+    units = [unit for unit in UNITS if any(row["unit"] == unit for row in rows)]
+    lines = [[COLUMNS[0], "/".join(units)] + list(COLUMNS[2:])] + [cells(row) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     lines.insert(1, ["-" * width for width in widths])
     padded = [[line[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
@@ -125,10 +127,10 @@ def table(rows):
 NOTES = """\
 Times: median of whole processes, Python start included; then (largest - smallest) / median.
 first s: the first start, when numba compiles. limit s: a process that does only what must be done: start
-Python, read the heads, or decode on all cores."""
+Python, read the heads, decode on all cores, or encode frames that are decoded already."""
 NAIVE_NOTE = """\
-The baseline is NOT DeepFaceLab but this repository's naive oracle (plain loops, few faces): it checks that
-results are equal, its ratios say little. To compare with DeepFaceLab give --stock PATH."""
+The baseline is NOT DeepFaceLab but this repository's naive oracle (plain loops, little input): it checks
+that results are equal, its ratios say little. To compare with DeepFaceLab give --stock PATH."""
 TIES_NOTE = "ties: equal but for the order of faces with the same value, which is random in DeepFaceLab."
 ONCE_NOTE = "n=1: run once only."
 MEMORY_NOTE = "No memory is shown without psutil: python -m pip install psutil"
@@ -143,14 +145,14 @@ def environment(found):
     return "\n".join(lines)
 
 
-def notes(rows, baseline_kind):
-    """How to read the table (str)."""
+def notes(rows, baseline_kind, further=()):
+    """How to read the table (str). further: lines that the steps add."""
     results = [row[side] for row in rows for side in ("baseline", "ours") if row.get(side)]
     once = any(len(result["seconds"]) == 1 for result in results)
     wanted = [(NOTES, True), (NAIVE_NOTE, baseline_kind == "naive oracle"),
               (TIES_NOTE, any(row["equal"] == "ties" for row in rows)),
               (ONCE_NOTE, once), (MEMORY_NOTE, timing.psutil is None)]
-    return "\n".join(note for note, applies in wanted if applies)
+    return "\n".join([note for note, applies in wanted if applies] + list(further))
 
 
 def write_json(path, rows, about):

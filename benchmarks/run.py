@@ -2,10 +2,12 @@
 
     python benchmarks/run.py [--stock PATH] [--workspace PATH] [--cases sort.blur,sort.f*] [--quick]
 
-Whole processes, as a user starts them, on fresh copies of a faceset; the candidates take turns; a ratio is
-shown only where the results are equal. Prints a table and writes every sample to a JSON file.
+Whole processes, as a user starts them, on fresh copies of faces or frames; the candidates take turns; a ratio
+is shown only where the results are equal. Prints a table and writes every sample to a JSON file. What the
+candidates are, and what their results, is said by the module of each step in cases/.
 """
 import argparse
+import collections
 import errno
 import os
 import shutil
@@ -19,13 +21,12 @@ if __package__ in (None, ""):                    # run as a script
     sys.path[:1] = [ROOT, os.path.join(ROOT, "DeepFaceLab")]
 
 from benchmarks import cases as all_cases  # noqa: E402
-from benchmarks import report, stock_tree, timing, workspace  # noqa: E402
-from benchmarks.cases import sort as sort_cases  # noqa: E402
+from benchmarks import report, stock_tree, timing  # noqa: E402
+from benchmarks.cases.step import say  # noqa: E402
 from benchmarks.stock_tree import Unusable  # noqa: E402
 
-QUICK_FACES = 24
+SIDES = ("baseline", "ours", "limit")
 SLOW_SECONDS = 60              # a baseline that takes longer is run once
-FACES_FOLDERS = ("", "data_src/aligned", "data_dst/aligned")
 DEFAULT_JSON = os.path.join(ROOT, "benchmarks", "results.json")
 
 
@@ -59,10 +60,12 @@ def parse(words):
     parser.add_argument("--stock", metavar="PATH",
                         help="a DeepFaceLab: untouched, or one on which install was run")
     parser.add_argument("--stock-python", metavar="EXE", default=sys.executable, help="the Python for it")
-    parser.add_argument("--workspace", metavar="PATH", help="your own faces or workspace; never changed")
-    parser.add_argument("--cases", metavar="NAMES", default="*", help="such as sort.blur,sort.f*,limit.*")
-    parser.add_argument("--faces", type=positive, metavar="N", help="how many faces, for all cases")
-    parser.add_argument("--quick", action="store_true", help="few faces, one run each")
+    parser.add_argument("--workspace", metavar="PATH",
+                        help="your own faces, or a workspace with faces and frames; never changed")
+    parser.add_argument("--cases", metavar="NAMES", default="*", help="such as sort.blur,sort.f*,join.*")
+    parser.add_argument("--faces", type=positive, metavar="N", help="how many faces, for all cases with faces")
+    parser.add_argument("--frames", type=positive, metavar="N", help="how many frames, for all cases with frames")
+    parser.add_argument("--quick", action="store_true", help="few faces and frames, one run each")
     parser.add_argument("--repeats", type=positive, metavar="N", help="runs of each candidate (3)")
     parser.add_argument("--json", metavar="FILE", default=DEFAULT_JSON, help="where the samples go")
     return parser.parse_args(words)
@@ -73,10 +76,6 @@ def positive(text):
     if number < 1:
         raise ValueError(text)
     return number
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 class Bench(object):
@@ -91,15 +90,25 @@ class Bench(object):
         self.stock = stock_tree.find(arguments.stock, arguments.stock_python) if arguments.stock else None
         self.stock_path = None
         self.baseline_kind = "DeepFaceLab" if self.stock else "naive oracle"
-        self.own_faces = find_faces(arguments.workspace) if arguments.workspace else None
         self.repeats = arguments.repeats or (1 if arguments.quick else 3)
+        self.folder = None
+        self.step_of = {case.name: step for step in [kind(self) for kind in all_cases.STEPS] for case in step.CASES}
+        for step in self.steps():
+            step.check()
+        chosen = self.cases
+        self.cases = [case for case in chosen if self.step_of[case.name].applies(case)]
+        if not self.cases:
+            raise Unusable("{} cannot be measured with these options: see --workspace.".format(
+                ", ".join(case.name for case in chosen)))
         self.folder = tempfile.mkdtemp(prefix="benchmark-")
-        self.hashes = sort_cases.Hashes()
-        self.facesets = {}
         os.mkdir(self.path("temp"))
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
+
+    def steps(self):
+        """The steps that have a case in this run (list)."""
+        return list(collections.OrderedDict.fromkeys(self.step_of[case.name] for case in self.cases))
 
     def run(self):
         """Measure all cases, print the table, write the JSON. Return the exit code."""
@@ -111,17 +120,18 @@ class Bench(object):
         versions = {"ours": report.versions(sys.executable)}
         if self.stock:
             versions["DeepFaceLab"] = report.versions(self.arguments.stock_python)
+        about = {"baseline": self.baseline_kind, "versions": versions}
+        for step in self.steps():
+            about.update(step.about())
         print(report.table(rows))
         print()
         print(report.environment(versions))
-        print(report.notes(rows, self.baseline_kind))
+        print(report.notes(rows, self.baseline_kind, [line for step in self.steps() for line in step.notes()]))
         self.print_failures(rows)
-        took = round(time.time() - started, 1)
-        about = {"baseline": self.baseline_kind, "versions": versions, "seconds": took,
-                 "faces_from": "user" if self.own_faces else "generated, 320 px, JPG quality 100"}
+        about["seconds"] = round(time.time() - started, 1)
         try:
             report.write_json(self.arguments.json, rows, about)
-            say("Samples: {} ({:.0f} s in all)".format(self.arguments.json, took))
+            say("Samples: {} ({:.0f} s in all)".format(self.arguments.json, about["seconds"]))
         except OSError as error:
             say("The samples were not written to {}: {}".format(self.arguments.json, error.strerror))
         good = all(row["equal"] in ("yes", "ties", None) and not failures(row) for row in rows)
@@ -134,113 +144,68 @@ class Bench(object):
             if row["equal"] == "NO":
                 print("\n{}: the results DIFFER, so no ratio is shown.".format(row["case"]))
 
-    # --- faces ---------------------------------------------------------------------------
-
-    def count(self, case):
-        """How many faces a case gets."""
-        if case.faces == 0:
-            return 0
-        most = case.stock_faces if self.stock else case.naive_faces
-        count = self.arguments.faces or (min(case.faces, QUICK_FACES) if self.arguments.quick else case.faces)
-        if most is not None and (self.stock or not self.arguments.faces):
-            count = min(count, most)
-        return min(count, len(self.own_faces[1])) if self.own_faces else count
-
-    def faceset(self, count):
-        """The folder of a faceset of so many faces, made or copied at the first call."""
-        if count not in self.facesets:
-            folder = self.path("faces", str(count))
-            if count == 0:
-                os.makedirs(folder)
-            elif self.own_faces:
-                say("copying {} of your faces".format(count))
-                self.copy_own(count, folder)
-            else:
-                say("making {} faces".format(count))
-                workspace.make_faceset(folder, count, progress=Progress(count))
-            self.facesets[count] = folder
-        return self.facesets[count]
-
-    def copy_own(self, count, folder):
-        source, names = self.own_faces
-        os.makedirs(folder)
-        for i in range(count):           # evenly over the folder
-            name = names[i * len(names) // count]
-            shutil.copyfile(os.path.join(source, name), os.path.join(folder, name))
-
     # --- runs ----------------------------------------------------------------------------
 
     def measure(self, case):
         """All runs of a case: a row for the report (dict)."""
-        count = self.count(case)
-        pristine = self.faceset(count)
-        row = {"case": case.name, "faces": count, "baseline_kind": self.baseline_kind, "equal": None,
-               "goal": {"ratio": case.goal, "faces": case.faces, "limit_share": case.share}}
-        sides = self.sides(case)
-        if "ours" in sides:
-            first, _ = self.once(case, "ours", pristine, row, "first start")
-            if first is None:
-                return row
-            row["first_seconds"] = round(first.seconds, 4)
-        outcomes = {"baseline": None, "ours": None}
+        step = self.step_of[case.name]
+        row = {"case": case.name, "unit": step.UNIT, "baseline_kind": self.baseline_kind, "equal": None,
+               "goal": {"ratio": case.goal, step.UNIT: case.items, "limit_share": case.share}}
+        row[step.UNIT] = step.count(case)
+        try:
+            sides, source = step.sides(case), step.prepare(case, row[step.UNIT])
+            if "ours" in sides:
+                first, _ = self.once(case, "ours", source, row, "first start")
+                if first is None:
+                    return row
+                row["first_seconds"] = round(first.seconds, 4)
+            self.take_turns(case, sides, source, row)
+        except Unusable as error:
+            row["ours_failed"] = str(error)
+        finally:
+            step.finish(case)
+        return row
+
+    def take_turns(self, case, sides, source, row):
+        """Let every side of a case run as often as wished, and put what they took and made into the row."""
+        step, outcomes = self.step_of[case.name], {}
         for turn in range(self.repeats):
             for side in sides:
                 before = row.get(side)
                 slow = before and side == "baseline" and before["seconds"][0] > SLOW_SECONDS
                 if slow or side + "_failed" in row:
                     continue
-                title = "run {} of {}".format(turn + 1, self.repeats)
-                run, result = self.once(case, side, pristine, row, title)
+                run, result = self.once(case, side, source, row, "run {} of {}".format(turn + 1, self.repeats))
                 if run is None:
                     continue
                 add_sample(row, side, run)
-                if side in outcomes and outcomes[side] is None:
+                if side == "limit":
+                    continue
+                if side not in outcomes:
                     outcomes[side] = result
-                    row["equal"] = self.equal(case, outcomes, pristine)
-                elif side == "ours" and result != outcomes["ours"]:
+                    if len(outcomes) == 2:
+                        row["equal"] = step.compare(case, outcomes["baseline"], outcomes["ours"], source)
+                elif side == "ours" and not step.repeats(outcomes["ours"], result):
                     row["equal"] = "NO"
-        return row
 
-    def sides(self, case):
-        """Who takes part: {"baseline", "ours", "limit": function(folder) -> command}, in turn."""
-        sides = {}
-        if case.method is not None:
-            if self.stock:
-                sides["baseline"] = lambda folder: sort_cases.stock_command(
-                    case, folder, self.stock_path, self.arguments.stock_python)
-            elif case.faces:
-                sides["baseline"] = lambda folder: sort_cases.naive_command(case, folder)
-            sides["ours"] = lambda folder: sort_cases.our_command(case, folder)
-        if case.limit is not None:
-            sides["limit"] = lambda folder: sort_cases.limit_command(case, folder)
-        return sides
-
-    def once(self, case, side, pristine, row, title):
-        """One run on a fresh copy: (Run, Outcome or None), or (None, None) and the failure in the row."""
+    def once(self, case, side, source, row, title):
+        """One run on fresh input: (Run, what it made), or (None, None) and the failure in the row."""
         say("{}: {}, {} ...".format(case.name, self.baseline_kind if side == "baseline" else side, title))
-        stage = self.path("stage")
-        folder = os.path.join(stage, "aligned")
-        log = self.path("log")
+        step, stage, log = self.step_of[case.name], self.path("stage"), self.path("log")
         os.mkdir(stage)
         try:
-            workspace.copy_faceset(pristine, folder)
-            asked = side == "baseline" and self.stock
-            run = timing.run_process(self.sides(case)[side](folder), log, self.environment(case, side),
-                                     case.answers if asked else "")
+            step.lay_out(case, source, stage)
+            run = timing.run_process(step.command(case, side, source, stage), log, self.environment(case, side),
+                                     step.answers(case, side), step.until(case, side, stage))
             if run.exit_code:
                 row[side + "_failed"] = run.output or "exit code {}".format(run.exit_code)
                 return None, None
-            return run, self.outcome(side, folder, log)
+            return run, None if side == "limit" else step.outcome(case, side, stage, log)
+        except Unusable as error:
+            row[side + "_failed"] = str(error)
+            return None, None
         finally:
-            shutil.rmtree(stage)
-
-    def outcome(self, side, folder, log):
-        if side == "limit":
-            return None
-        if side == "baseline" and not self.stock:
-            with open(log, encoding="utf-8", errors="replace") as stream:
-                return sort_cases.naive_outcome(stream.read(), folder, self.hashes)
-        return sort_cases.outcome(folder, self.hashes)
+            remove(stage)
 
     def environment(self, case, side):
         """Temporary files stay in our folder; numba starts a case with an empty cache."""
@@ -248,29 +213,19 @@ class Bench(object):
         if side == "ours":
             variables["NUMBA_CACHE_DIR"] = self.path("numba", case.name)
             variables["DFL_DEBUG"] = "1"             # tracebacks, should it fail
+        variables.update(self.step_of[case.name].environment(case, side))
         return variables
 
-    def equal(self, case, outcomes, pristine):
-        """What the report says about equality, as far as both sides have run (str or None)."""
-        if outcomes["baseline"] is None or outcomes["ours"] is None:
-            return None
 
-        def values():
-            return sort_cases.tie_values(case, pristine, self.hashes, self.path("log"),
-                                         self.environment(case, "ours"))
-        return sort_cases.compare(outcomes["baseline"], outcomes["ours"], values if case.values else None)
-
-
-class Progress(object):
-    """Says now and then how far the faces are."""
-
-    def __init__(self, total):
-        self.total, self.told = total, time.time()
-
-    def __call__(self, done):
-        if time.time() - self.told > 5:
-            self.told = time.time()
-            say("  {} of {}".format(done, self.total))
+def remove(folder):
+    """Remove a folder. Raises OSError if it cannot be for two seconds."""
+    for _ in range(40):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError:            # Windows: a program that was killed lets go of its files a moment later
+            time.sleep(0.05)
+    shutil.rmtree(folder)
 
 
 def add_sample(row, side, run):
@@ -283,22 +238,7 @@ def add_sample(row, side, run):
 
 def failures(row):
     """Who failed in a row, and the last lines of it: list of (str, str)."""
-    sides = ("baseline", "ours", "limit")
-    return [(side, row[side + "_failed"]) for side in sides if side + "_failed" in row]
-
-
-def find_faces(path):
-    """The user's faces: (folder, sorted names). Raises Unusable."""
-    for below in FACES_FOLDERS:
-        folder = os.path.join(path, *below.split("/"))
-        if os.path.isdir(folder):
-            names = sorted(name for name in os.listdir(folder)
-                           if name.lower().endswith(sort_cases.IMAGE_SUFFIXES)
-                           and os.path.isfile(os.path.join(folder, name)))
-            if names:
-                return folder, names
-    raise Unusable("{} has no faces: --workspace wants a folder of faces, or one with data_src/aligned."
-                   .format(path))
+    return [(side, row[side + "_failed"]) for side in SIDES if side + "_failed" in row]
 
 
 if __name__ == "__main__":

@@ -13,18 +13,21 @@ except ImportError:                  # an extra of the benchmark: without it no 
     psutil = None
 
 SAMPLE_SECONDS = 0.02
-FAMILY_SECONDS = 0.5                 # listing child processes costs milliseconds
+FAMILY_SECONDS = 0.1                 # how often child processes are listed
+FAMILY_SHARE = 0.02                  # of one core that the listing may take: it costs 1 to 30 ms
+LOOK_SECONDS = 0.002                 # how often `until` is asked
 
 Run = collections.namedtuple("Run", "seconds megabytes exit_code output")
 Run.__doc__ = """One finished process. seconds: wall time; megabytes: peak of the resident memory of it and
 its children together (pages that they share count in each), None without psutil; output: its last text."""
 
 
-def run_process(command, log_path, environment=None, answers=""):
+def run_process(command, log_path, environment=None, answers="", until=None):
     """Run a command (list of str) to its end and return a Run.
 
-    answers: what stdin holds; after it stdin is at its end. log_path: file that takes its output. When this
-    is interrupted, the process and its children are killed. Raises OSError if it cannot be started.
+    answers: what stdin holds; after it stdin is at its end. log_path: file that takes its output. until: a
+    function; when it returns True the time is taken, and the process and its children are killed (exit code 0).
+    When this is interrupted, they are killed, too. Raises OSError if it cannot be started.
     """
     with open(log_path + ".stdin", "w") as stream:
         stream.write(answers)
@@ -35,14 +38,28 @@ def run_process(command, log_path, environment=None, answers=""):
         meter = _MemoryMeter(process.pid)
         try:
             meter.start()
-            process.wait()           # without a timeout: with one, Python polls
+            reached = _wait(process, until)
             seconds = time.perf_counter() - started
+            if reached:
+                _kill_family(process)
         except BaseException:
             _kill_family(process)
             raise
         finally:
             meter.stop()
-    return Run(seconds, meter.megabytes, process.returncode, last_text(log_path))
+    return Run(seconds, meter.megabytes, 0 if reached else process.returncode, last_text(log_path))
+
+
+def _wait(process, until):
+    """Wait for a process to end (return False), or for `until` to become true (return True)."""
+    if until is None:
+        process.wait()               # without a timeout: with one, Python polls
+        return False
+    while process.poll() is None:
+        if until():
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
 
 
 def last_text(path, size=3000):
@@ -90,14 +107,16 @@ class _MemoryMeter(object):
             root = psutil.Process(self._pid)
         except psutil.Error:
             return
-        family, listed = [root], time.perf_counter()
+        family, due = [root], time.perf_counter() + SAMPLE_SECONDS
         while not self._stop.wait(SAMPLE_SECONDS):
-            if time.perf_counter() - listed > FAMILY_SECONDS:
+            began = time.perf_counter()
+            if began > due:
                 try:
                     family = [root] + root.children(recursive=True)
                 except psutil.Error:
                     return
-                listed = time.perf_counter()
+                took = time.perf_counter() - began
+                due = began + max(FAMILY_SECONDS, took / FAMILY_SHARE)
             total = sum(_resident(member) for member in family) / 1e6
             self.megabytes = max(self.megabytes or 0, total)
 

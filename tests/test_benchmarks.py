@@ -246,9 +246,9 @@ def test_values_that_show_ties(tmp_path):
 
 def test_every_method_has_a_case():
     from mainscripts import Sorter
-    measured = [case.method for case in cases.ALL if case.method]
+    measured = [case.method for case in sort_cases.CASES if case.method]
     assert list(Sorter.sort_func_methods) == sorted(set(measured), key=list(Sorter.sort_func_methods).index)
-    for case in cases.ALL:
+    for case in sort_cases.CASES:
         if case.stock_words == ():       # chosen by number
             number = int(case.answers.split()[0])
             assert list(Sorter.sort_func_methods)[number] == case.method
@@ -316,7 +316,7 @@ def test_median_and_spread():
 # --- the report ------------------------------------------------------------------------------
 
 def row(**changes):
-    made = {"case": "sort.blur", "faces": 500, "baseline_kind": "DeepFaceLab", "equal": "yes",
+    made = {"case": "sort.blur", "unit": "faces", "faces": 500, "baseline_kind": "DeepFaceLab", "equal": "yes",
             "goal": {"ratio": 60, "faces": 500, "limit_share": None},
             "baseline": {"seconds": [98.7], "megabytes": 900.0},
             "ours": {"seconds": [1.5, 1.4, 1.7], "megabytes": 210.4},

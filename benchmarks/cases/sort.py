@@ -1,31 +1,30 @@
 """Sort: every method as a user starts it, the start-up, and what no sort can beat.
 
-A case knows the command of each candidate: ours, DeepFaceLab's, the naive oracle's, and its limit. All get
-a folder that they may rename in.
+All candidates get a folder that they may rename in.
 """
 import collections
 import hashlib
 import json
 import math
 import os
+import shutil
 import sys
 
-from benchmarks import timing
+from benchmarks import workspace
+from benchmarks.cases import step
+from benchmarks.stock_tree import Unusable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(ROOT, "DeepFaceLab")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+FACES_FOLDERS = ("", "data_src/aligned", "data_dst/aligned")
 SAME_VALUE = 1e-6              # relative: rounding noise, below which DeepFaceLab itself separates nothing
 
-Case = collections.namedtuple("Case", (
-    "name", "method", "faces", "goal", "limit", "share", "stock_faces", "naive_faces", "stock_words",
-    "answers", "our_words", "naive_words", "values"))
-Case.__doc__ = """One line of the table. method: of sort, None for a limit alone. faces: how many by default.
-goal: how many times faster than DeepFaceLab it shall be. limit: a word of limits.py, "start" for the start
-of Python, or None. share: how many times its limit it may take, or None. stock_faces, naive_faces: how many
-at most where the baseline is slow, None: as many as wished. stock_words, answers: DeepFaceLab's command line
-after the folder, and what it reads from stdin. our_words, naive_words: ours. values: the method whose values
-show which faces tie, or None."""
+Case = collections.namedtuple("Case", step.FIELDS + (
+    "method", "stock_words", "answers", "our_words", "naive_words", "values"))
+Case.__doc__ = """A step.Case. limit: a word of limits.py, or "start" for the start of Python. method: of sort,
+None for a limit alone. stock_words, answers: DeepFaceLab's command line after the folder, and what it reads
+from stdin. our_words, naive_words: ours. values: the method whose values show which faces tie, or None."""
 
 Outcome = collections.namedtuple("Outcome", "names contents trash")
 Outcome.__doc__ = """What a sort left. names: of the images in the folder, sorted; contents: their hashes in
@@ -37,12 +36,13 @@ def _case(key, faces, goal, limit, naive_faces, stock_faces=None, method=None, v
     method = method or key
     if stock_words is None:
         stock_words = ("--by", method)
-    return Case("sort." + key, method, faces, goal, limit, share, stock_faces, naive_faces, stock_words,
-                answers, ("--by", method, "--yes") + our_words, (method,) + naive_words, values)
+    return Case("sort." + key, faces, step.QUICK_ITEMS, stock_faces, naive_faces, goal, limit, share, method,
+                stock_words, answers, ("--by", method, "--yes") + our_words, (method,) + naive_words, values)
 
 
 def _limit(word, faces):
-    return Case("limit." + word, None, faces, None, word, None, None, 1000, None, None, None, None, None)
+    return Case("limit." + word, faces, step.QUICK_ITEMS, None, 1000, None, word, None, None, None, "", None, None,
+                None)
 
 
 # DeepFaceLab offers no --by for "best faces": their numbers are typed, then the default target is taken.
@@ -94,7 +94,7 @@ def naive_command(case, folder):
 def limit_command(case, folder):
     """The command line of what the case cannot beat (list of str)."""
     if case.limit == "start":
-        return [sys.executable, "-c", "pass"]
+        return step.start_of_python()
     return [sys.executable, os.path.join(ROOT, "benchmarks", "limits.py"), case.limit, folder]
 
 
@@ -178,10 +178,101 @@ print("\\n" + json.dumps([[str(row[0]), float(row[1])] for row in rows]))
 
 def tie_values(case, folder, hashes, log_path, environment):
     """The values by which a method ranked the faces of an untouched folder: {hash: value}."""
-    command = [sys.executable, "-c", PRINT_VALUES, PROGRAM, case.values, folder]
-    run = timing.run_process(command, log_path, environment)
-    if run.exit_code:
-        return {}
-    with open(log_path, encoding="utf-8", errors="replace") as stream:
-        rows = json.loads(stream.read().splitlines()[-1])
-    return {hashes.of(path): value for path, value in rows}
+    line = step.run_script(PRINT_VALUES, [PROGRAM, case.values, folder], log_path, environment)
+    return {} if line is None else {hashes.of(path): value for path, value in json.loads(line)}
+
+
+# --- the step --------------------------------------------------------------------------------
+
+class Sort(step.Step):
+    """Sorts of generated faces, or of copies of the user's."""
+
+    UNIT = "faces"
+    CASES = CASES
+
+    def __init__(self, bench):
+        step.Step.__init__(self, bench)
+        self.hashes = Hashes()
+        self.own = None            # the user's faces: (folder, names)
+        self.facesets = {}
+
+    def check(self):
+        if self.bench.arguments.workspace:
+            self.own = find_faces(self.bench.arguments.workspace)
+
+    def own_items(self, case):
+        return len(self.own[1]) if self.own else None
+
+    def prepare(self, case, count):
+        if count not in self.facesets:
+            folder = self.bench.path("faces", str(count))
+            if count == 0:
+                os.makedirs(folder)
+            elif self.own:
+                step.say("copying {} of your faces".format(count))
+                self.copy_own(count, folder)
+            else:
+                step.say("making {} faces".format(count))
+                workspace.make_faceset(folder, count, progress=step.Progress(count))
+            self.facesets[count] = folder
+        return self.facesets[count]
+
+    def copy_own(self, count, folder):
+        source, names = self.own
+        os.makedirs(folder)
+        for i in range(count):           # evenly over the folder
+            name = names[i * len(names) // count]
+            shutil.copyfile(os.path.join(source, name), os.path.join(folder, name))
+
+    def sides(self, case):
+        sides = []
+        if case.method is not None:
+            # the naive oracle needs faces: it has no start-up worth measuring
+            sides = ["baseline", "ours"] if self.bench.stock or case.items else ["ours"]
+        return sides + (["limit"] if case.limit is not None else [])
+
+    def lay_out(self, case, source, stage):
+        workspace.copy_faceset(source, _faces(stage))
+
+    def command(self, case, side, source, stage):
+        if side == "ours":
+            return our_command(case, _faces(stage))
+        if side == "limit":
+            return limit_command(case, _faces(stage))
+        if self.bench.stock:
+            return stock_command(case, _faces(stage), self.bench.stock_path, self.bench.arguments.stock_python)
+        return naive_command(case, _faces(stage))
+
+    def answers(self, case, side):
+        return case.answers if side == "baseline" and self.bench.stock else ""
+
+    def outcome(self, case, side, stage, log_path):
+        if side == "baseline" and not self.bench.stock:
+            with open(log_path, encoding="utf-8", errors="replace") as stream:
+                return naive_outcome(stream.read(), _faces(stage), self.hashes)
+        return outcome(_faces(stage), self.hashes)
+
+    def compare(self, case, theirs, ours, source):
+        def values():
+            return tie_values(case, source, self.hashes, self.bench.path("log"),
+                              self.bench.environment(case, "ours"))
+        return compare(theirs, ours, values if case.values else None)
+
+    def about(self):
+        return {"faces_from": "user" if self.own else "generated, 320 px, JPG quality 100"}
+
+
+def _faces(stage):
+    return os.path.join(stage, "aligned")
+
+
+def find_faces(path):
+    """The user's faces: (folder, sorted names). Raises Unusable."""
+    for below in FACES_FOLDERS:
+        folder = os.path.join(path, *below.split("/"))
+        if os.path.isdir(folder):
+            names = [name for name in _image_names(folder) if os.path.isfile(os.path.join(folder, name))]
+            if names:
+                return folder, names
+    raise Unusable("{} has no faces: --workspace wants a folder of faces, or one with data_src/aligned."
+                   .format(path))
