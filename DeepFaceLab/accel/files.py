@@ -59,7 +59,7 @@ def write_atomic(path, data, temp_path=None):
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        _copy_permissions(path, temp_path)
+        copy_permissions(path, temp_path)
         retry_busy(os.replace, temp_path, path)
     except BaseException:
         remove_if_there(temp_path)
@@ -67,7 +67,8 @@ def write_atomic(path, data, temp_path=None):
     compat.fsync_directory(folder)
 
 
-def _copy_permissions(path, temp_path):
+def copy_permissions(path, temp_path):
+    """Give a new file the permission bits of the one that it is going to replace, if there is one."""
     try:
         os.chmod(temp_path, os.stat(path).st_mode & 0o7777)
     except OSError:

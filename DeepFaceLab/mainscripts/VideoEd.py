@@ -152,6 +152,8 @@ def video_from_sequence(input_dir, output_file, reference_file=None, ext=None, f
         fps = None
     elif fps is None:
         fps = max(1, host.ask_int("Enter FPS", 25))
+    elif fps < 1:
+        raise host.UserError("{} frames a second cannot be. Give --fps a number from 1.".format(fps))
     listed = _listing(folder, ext)
     wish = _wish(lossless, crf, bitrate, preset, pix_fmt)
     about = frames.check(listed.paths)

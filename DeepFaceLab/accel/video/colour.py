@@ -6,11 +6,18 @@ the same colours again; stock neither chooses it nor writes it down.
 import collections
 
 Tags = collections.namedtuple("Tags", "matrix primaries transfer")
-Tags.__doc__ = """Names as ffmpeg's options -colorspace, -color_primaries and -color_trc have them."""
+Tags.__doc__ = """Names as ffprobe tells them; matrix "rgb" for what ffprobe calls "gbr"."""
 
 BT709 = Tags("bt709", "bt709", "bt709")
 BT601 = Tags("smpte170m", "smpte170m", "smpte170m")
 RGB = Tags("rgb", "bt709", "bt709")
+
+# Of a reference only such tags are taken as every ffmpeg from 4.0 can write.
+_PRIMARIES = ("bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "bt2020", "smpte428", "smpte431",
+              "smpte432")
+_TRANSFERS = ("bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "linear", "iec61966-2-1", "iec61966-2-4",
+              "bt1361e", "bt2020-10", "bt2020-12", "smpte2084", "smpte428", "arib-std-b67")
+_OPTION_NAMES = {"bt470m": "gamma22", "bt470bg": "gamma28"}  # what -color_trc calls them up to ffmpeg 5
 
 HD_LINES = 720
 _SD_MATRICES = ("bt709", "smpte170m", "bt470bg")
@@ -29,13 +36,17 @@ def choose(height, reference=None):
     """
     matrix = reference.matrix if reference is not None else None
     if matrix == _WIDE_MATRIX:
-        return Tags(matrix, reference.primaries or "bt2020", reference.transfer or "bt2020-10")
+        return _tags(reference, Tags(matrix, "bt2020", "bt2020-10"))
     if height >= HD_LINES:
         return BT709
     if matrix in _SD_MATRICES:
-        fallback = BT709 if matrix == "bt709" else BT601
-        return Tags(matrix, reference.primaries or fallback.primaries, reference.transfer or fallback.transfer)
+        return _tags(reference, BT709 if matrix == "bt709" else BT601)
     return BT601
+
+
+def _tags(reference, usual):
+    return Tags(reference.matrix, reference.primaries if reference.primaries in _PRIMARIES else usual.primaries,
+                reference.transfer if reference.transfer in _TRANSFERS else usual.transfer)
 
 
 def is_rgb(pixel_format):
@@ -61,7 +72,7 @@ def arguments(tags, pixel_format, version=None):
         filters += ",setparams=range={}:colorspace={}:color_primaries={}:color_trc={}".format(
             bounds, _FRAME_NAMES.get(tags.matrix, tags.matrix), tags.primaries, tags.transfer)
     return ["-vf", filters, "-pix_fmt", pixel_format, "-color_range", bounds, "-colorspace", tags.matrix,
-            "-color_primaries", tags.primaries, "-color_trc", tags.transfer]
+            "-color_primaries", tags.primaries, "-color_trc", _OPTION_NAMES.get(tags.transfer, tags.transfer)]
 
 
 def padded(size, pixel_format):

@@ -6,7 +6,7 @@ from fractions import Fraction
 from .. import host
 from . import probe, process, whole_file
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)$")
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)$", re.ASCII)
 
 
 def command(found, source, start, end, sound, bitrate, part):
@@ -46,9 +46,9 @@ def run(found, source, start, end, sound, bitrate, open_bar):
     if video.seconds and seconds_of(start) >= video.seconds:
         raise host.UserError("The video ends before {}: it is {:.1f} seconds long.".format(start, video.seconds))
     total = None
-    if video.nominal_rate:
+    if video.nominal_rate:  # ffmpeg fills what goes slower
         rest = video.seconds - float(seconds_of(start)) if video.seconds else float(length)
-        total = int(round(min(float(length), rest) * float(video.average_rate or video.nominal_rate)))
+        total = int(round(min(float(length), rest) * float(video.nominal_rate)))
     output = output_of(source)
     with whole_file.WholeFile(output) as place:
         with open_bar(total) as bar:

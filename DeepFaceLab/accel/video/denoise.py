@@ -5,9 +5,12 @@ on the disk the folder is renamed, which is the moment of decision: before it th
 every frame is replaced, at the next start if need be.
 """
 import contextlib
+import errno
 import json
 import os
 import shutil
+import struct
+import time
 
 from .. import compat, files, folder_lock, host
 from . import frames, process
@@ -15,6 +18,8 @@ from . import frames, process
 WORK, READY = ".denoise.part", ".denoise.done"
 _LOCK = ".denoise.lock"
 _NAMES, _IN, _OUT = "names.json", "in", "out"
+# Seconds between tries on a folder of ours in which an ffmpeg of a killed start still writes its last frames.
+_WAITS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 def command(found, extension, factor):
@@ -22,7 +27,8 @@ def command(found, extension, factor):
 
     extension: of the frames, with its dot; factor: 1 to 20.
     """
-    result = [found.ffmpeg] + list(process.OPENING) + list(process.GUARDED)
+    # -xerror: in the place of a frame that it cannot decode ffmpeg would write its neighbour once more
+    result = [found.ffmpeg] + list(process.OPENING) + ["-xerror"] + list(process.GUARDED)
     result += ["-f", "image2", "-i", "{}/%06d{}".format(_IN, extension),
                "-vf", "hqdn3d={0}:{0}:5:5".format(factor)]
     if extension == ".jpg":
@@ -56,35 +62,38 @@ def unfinished(folder):
 def finish(folder, open_bar):
     """Put the ready frames in their places; return (how many, names of frames changed since and left alone).
 
-    Can be cut anywhere and called again.
+    Can be cut anywhere and called again. Raises host.UserError when a frame cannot be replaced; the next call
+    then goes on.
     """
     ready = os.path.join(folder, READY)
     changed, done = [], 0
     if os.path.exists(os.path.join(ready, _NAMES)):
         entries = json.loads(files.read_bytes(os.path.join(ready, _NAMES)).decode("utf-8", "surrogateescape"))
         with open_bar(len(entries)) as bar:
-            for number, (name, size, time) in enumerate(entries, 1):
+            for number, (name, size, written) in enumerate(entries, 1):
                 name = os.path.basename(name)  # the list may have been edited
                 new = os.path.join(ready, _OUT, _numbered(number, name))
                 old = os.path.join(folder, name)
                 if os.path.exists(new):
-                    if os.path.exists(old) and _state(old) != (size, time):
+                    if _is_changed(old, (size, written), new):
                         changed.append(name)
                     else:
-                        _take_place(new, old)
+                        _replace(new, old, len(entries) - number + 1)
                         done += 1
                 bar.update(1)
         compat.fsync_directory(folder)
-        compat.fsync_directory(os.path.join(ready, _OUT))
+        if os.path.isdir(os.path.join(ready, _OUT)):  # a power cut may have kept the list alone
+            compat.fsync_directory(os.path.join(ready, _OUT))
     _clear(ready)
+    _clear(os.path.join(folder, WORK))
     return done, changed
 
 
 def run(found, folder, paths, factor, open_bar):
     """Denoise frames in their order, all of one extension and size, inside `locked`.
 
-    factor: 1 to 20; open_bar(total, title): a progress bar. On any error (host.UserError, OSError) or end the
-    frames are as they were. Raises host.UserError.
+    factor: 1 to 20; open_bar(total, title): a progress bar. Raises host.UserError or OSError: the frames are then
+    as they were, or, if it was the replacing that failed, `unfinished` tells so and `finish` goes on.
     """
     work = os.path.join(folder, WORK)
     _clear(work)
@@ -94,7 +103,7 @@ def run(found, folder, paths, factor, open_bar):
         with open_bar(len(paths), "Denoising") as bar:
             ending = process.run(command(found, extension, factor), on_progress=process.bar_updater(bar), cwd=work)
         if ending.exit_code != 0 or ending.stalled:
-            raise process.failure(ending, "All frames are as they were.")
+            raise process.failure(ending, "All frames are as they were. See that each frame can be opened.")
         _sync(work, paths)
         os.rename(work, os.path.join(folder, READY))
         compat.fsync_directory(folder)
@@ -130,21 +139,48 @@ def _prepare(work, paths):
 
 
 def _sync(work, paths):
-    """See that every new frame is there, and on the disk. Raises host.UserError."""
-    missing = 0
-    for number, path in enumerate(paths, 1):
-        new = os.path.join(work, _OUT, _numbered(number, path))
-        if not os.path.exists(new) or not os.path.getsize(new):
-            missing += 1
-            continue
-        with open(new, "r+b") as stream:
-            os.fsync(stream.fileno())
-    if missing:
+    """See that every new frame is there, whole, and on the disk. Raises host.UserError.
+
+    On a full disk ffmpeg 4 writes on, empty and halved frames, and ends with 0.
+    """
+    new = [os.path.join(work, _OUT, _numbered(number, path)) for number, path in enumerate(paths, 1)]
+    lost = {name for name, _ in frames.check(new).broken}
+    lost.update(os.path.basename(path) for path in new if frames.kind_of(path) == "tif" and not _is_whole_tif(path))
+    if lost:
         raise host.UserError("ffmpeg made {} of {} frames. All frames are as they were. See that each frame can be "
                              "opened, and that the disk has room, then start again.".format(
-                                 len(paths) - missing, len(paths)))
+                                 len(paths) - len(lost), len(paths)))
+    for path in new:
+        with open(path, "r+b") as stream:
+            os.fsync(stream.fileno())
     compat.fsync_directory(os.path.join(work, _OUT))
     compat.fsync_directory(os.path.join(work))
+
+
+def _is_whole_tif(path):
+    """Tell whether a TIF of ffmpeg, which ends with its directory, is there to the end."""
+    if not os.path.exists(path):
+        return False
+    with open(path, "rb") as stream:
+        head = stream.read(8)
+    if len(head) < 8:
+        return False
+    place = struct.unpack("<I" if head[:2] == b"II" else ">I", head[4:])[0]
+    return 8 <= place < os.path.getsize(path)
+
+
+def _is_changed(old, state, new):
+    """Tell whether a frame was changed since it was denoised; one that holds the new picture was not."""
+    return os.path.exists(old) and _state(old) != state and files.read_bytes(old) != files.read_bytes(new)
+
+
+def _replace(new, old, left):
+    try:
+        _take_place(new, old)
+    except OSError as error:
+        raise host.UserError("{} cannot be replaced: {}. All frames are denoised, {:,} are not yet in their places. "
+                             "Free the file, then start again to go on.".format(
+                                 old, error.strerror or error, left)) from error
 
 
 def _take_place(new, old):
@@ -161,18 +197,30 @@ def _take_place(new, old):
 
 
 def _clear(work, quietly=False):
-    """Remove a folder of ours; the list of names first, so that what is left of it means nothing."""
-    try:
-        if not os.path.isdir(work):
-            return
-        if os.path.exists(os.path.join(work, _NAMES)):
-            os.remove(os.path.join(work, _NAMES))
-        for below in (_IN, _OUT, ""):
-            inner = os.path.join(work, below) if below else work
-            if os.path.isdir(inner):
-                for name in os.listdir(inner):
-                    os.remove(os.path.join(inner, name))
-                os.rmdir(inner)
-    except OSError:
-        if not quietly:
-            raise
+    """Remove a folder of ours; the list of names first, so that what is left of it means nothing.
+
+    quietly: one try, and what cannot be removed now stays.
+    """
+    for wait in _WAITS:
+        try:
+            return _remove(work)
+        except OSError as error:
+            if quietly:
+                return
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
+                raise
+        time.sleep(wait)
+    _remove(work)
+
+
+def _remove(work):
+    if not os.path.isdir(work):
+        return
+    if os.path.exists(os.path.join(work, _NAMES)):
+        os.remove(os.path.join(work, _NAMES))
+    for below in (_IN, _OUT, ""):  # without its input an ffmpeg that still runs comes to its end
+        inner = os.path.join(work, below) if below else work
+        if os.path.isdir(inner):
+            for name in os.listdir(inner):
+                os.remove(os.path.join(inner, name))
+            os.rmdir(inner)

@@ -126,7 +126,7 @@ ENCODERS = collections.OrderedDict((encoder.name, encoder) for encoder in [
     Encoder("ffv1", "FFV1, lossless, for archives, large files", (".mkv", ".avi"), "bgr0",
             None, None, _ffv1_lossless, None, None),
 ])
-# Not offered, but right for --codec: what libx264 stands for when nothing may be lost.
+# The encoder of ffmpeg that does the work when nothing may be lost.
 RGB_TWIN = {"libx264": "libx264rgb"}
 _HEVC = ("libx265", "hevc_nvenc", "hevc_amf", "hevc_qsv", "hevc_videotoolbox")
 _EXTRA = {
@@ -206,7 +206,7 @@ def arguments(encoder, wish, suffix, version=None, has=frozenset()):
     if "-x265-params" not in spoken:
         result += _EXTRA.get(encoder.name, [])
     preset = wish.preset or _USUAL_PRESET.get(encoder.name)
-    if preset is not None and encoder.preset is not None:
+    if preset is not None and encoder.preset is not None and encoder.preset not in spoken:
         result += [encoder.preset, preset]
     if name == "prores_ks" and pixel_format.startswith(("yuv444", "yuva444")):
         result[result.index("-profile:v") + 1] = "4"  # ProRes 4444

@@ -3,7 +3,7 @@ import os
 import re
 
 from .. import files, host
-from . import probe, process, tools
+from . import frames, probe, process, tools
 
 _FRAME = r"\d{5,}\."
 
@@ -38,10 +38,11 @@ def old_frames(folder, extension):
 
 
 def begin(found, source, extension, fps, hwaccel=None):
-    """Decode one frame, to see that the work can start. Raises host.UserError."""
+    """Look at the video and decode one frame, to see that the work can start. Raises host.UserError."""
     if hwaccel is not None and hwaccel != "auto" and hwaccel not in tools.hardware_decoders(found.ffmpeg):
         raise host.UserError("This ffmpeg cannot decode by {}. It knows: {}.".format(
             hwaccel, ", ".join(sorted(tools.hardware_decoders(found.ffmpeg))) or "none"))
+    probe.probe(found, source)
     ending = process.run(command(found, source, extension, fps, hwaccel, first_only=True))
     if ending.exit_code != 0 or ending.stalled or not ending.frames:
         raise process.failure(ending, "Nothing was changed.")
@@ -54,12 +55,20 @@ def run(found, source, folder, extension, fps, open_bar, hwaccel=None):
     """
     video = probe.probe(found, source).video
     _remove_halves(folder, extension)
+    pictures = _Pictures(folder, extension)
     try:
         with open_bar(expected(video, fps)) as bar:
-            ending = process.run(command(found, source, extension, fps, hwaccel),
-                                 on_progress=process.bar_updater(bar), cwd=folder)
+            show = process.bar_updater(bar)
+
+            def follow(progress):
+                show(progress)
+                pictures.look()
+            ending = process.run(command(found, source, extension, fps, hwaccel), on_progress=follow, cwd=folder)
+        if ending.exit_code == 0 and not ending.stalled:
+            pictures.look()
     finally:
         _remove_halves(folder, extension)
+        pictures.remove_broken()
     written = len(old_frames(folder, extension))
     kept = "{} frames are in {}.".format(written, folder)
     if ending.exit_code != 0 or ending.stalled:
@@ -79,6 +88,42 @@ def expected(video, fps):
     if video.seconds and video.nominal_rate:
         return int(round(video.seconds * float(video.nominal_rate)))
     return video.frames
+
+
+class _Pictures:
+    """Looks at each picture that has got its name: on a full disk ffmpeg 4 writes on, and ends with 0."""
+
+    def __init__(self, folder, extension):
+        self._folder = folder
+        self._name = "{:05d}." + extension
+        self._known = frames.kind_of(extension) in ("png", "jpg")
+        self._seen = 0
+        self._broken = []
+
+    def look(self):
+        """Look at the pictures that are new. Raises host.UserError when one is not whole."""
+        new = []
+        while os.path.exists(self._path(self._seen + 1)):
+            self._seen += 1
+            new.append(self._path(self._seen))
+        if self._known:
+            self._broken += [os.path.join(self._folder, name) for name, _ in frames.check(new).broken]
+        else:
+            self._broken += [path for path in new if os.path.getsize(path) == 0]
+        if self._broken:
+            raise host.UserError("{} could not be written whole. The frames before it are in their places. Make room "
+                                 "on the disk, then start again.".format(self._broken[0]))
+
+    def remove_broken(self):
+        """Remove the pictures that are not whole."""
+        try:
+            self.look()
+        except host.UserError:
+            for path in self._broken:
+                files.remove_if_there(path)
+
+    def _path(self, number):
+        return os.path.join(self._folder, self._name.format(number))
 
 
 def _remove_halves(folder, extension):

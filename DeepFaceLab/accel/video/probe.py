@@ -63,22 +63,21 @@ def _video_of_json(stream, container):
     seconds = _number(stream.get("duration")) or _number(container.get("duration"))
     frames = _number(stream.get("nb_frames"))
     return Video(index=stream["index"], width=stream.get("width", 0), height=stream.get("height", 0),
-                 rotation=_rotation_of_json(stream), pixel_format=stream.get("pix_fmt"),
+                 rotation=_rotation_of_json(stream), pixel_format=_known(stream.get("pix_fmt")),
                  nominal_rate=_rate(stream.get("r_frame_rate")), average_rate=_rate(stream.get("avg_frame_rate")),
                  frames=int(frames) if frames else None, seconds=seconds,
                  colour=Colour(tag("color_range"), tag("color_space"), tag("color_primaries"), tag("color_transfer")))
 
 
 def _rotation_of_json(stream):
-    for entry in stream.get("side_data_list", []):
-        if "rotation" in entry:  # counter-clockwise, as the display matrix has it
-            return int(round(-float(entry["rotation"]))) % 360
-    return int(_number(stream.get("tags", {}).get("rotate")) or 0) % 360
+    # Only the display matrix counts: ffmpeg 4.0 and later do not turn by a tag alone.
+    turns = [entry["rotation"] for entry in stream.get("side_data_list", []) if "rotation" in entry]
+    return _clockwise(turns[0]) if turns else 0
 
 
 # --- ffmpeg -i -------------------------------------------------------------------------------
 
-_STREAM = re.compile(r"^ +Stream #0:(\d+)(?:\[\w+\])?(?:\(\w*\))?: (Video|Audio): (.*)$")
+_STREAM = re.compile(r"^ +Stream #0:(\d+)(?:\[\w+\])?(?:\([^()]*\))?: (Video|Audio): (.*)$")
 
 
 def by_ffmpeg(ffmpeg, path):
@@ -99,36 +98,41 @@ def read_words(words):
     seconds = None
     if duration:
         seconds = int(duration.group(1)) * 3600 + int(duration.group(2)) * 60 + float(duration.group(3))
-    video, sounds, about_video = None, [], False
+    videos, sounds, index = {}, {}, None
     for line in words.splitlines():
         match = _STREAM.match(line)
+        turned = re.match(r" +display ?matrix: rotation of (\S+) degrees", line, re.IGNORECASE)
         if match:
             index, kind, text = int(match.group(1)), match.group(2), match.group(3)
-            about_video = kind == "Video" and video is None and "(attached pic)" not in text
-            if about_video:
-                video = _video_of_words(index, text, seconds)
-            elif kind == "Audio":
-                sounds.append(Sound(index, re.match(r"\w+", text).group(0)))
-        elif about_video and video is not None:
-            turned = re.search(r"rotation of (-?[\d.]+) degrees", line)
-            if turned:
-                video = video._replace(rotation=int(round(-float(turned.group(1)))) % 360)
-    return Source(video, sounds)
+            if kind == "Audio":
+                sounds[index] = Sound(index, _first_word(text))
+            elif "(attached pic)" not in text:
+                videos[index] = _video_of_words(index, text, seconds)
+        elif turned and index in videos:
+            videos[index] = videos[index]._replace(rotation=_clockwise(turned.group(1)))
+    # A transport stream tells of them program by program, and of some more than once.
+    return Source(videos[min(videos)] if videos else None, [sounds[number] for number in sorted(sounds)])
+
+
+def _first_word(text):
+    match = re.match(r"\w+", text)
+    return match.group(0) if match and match.group(0) != "none" else "unknown"
 
 
 def _video_of_words(index, text, seconds):
     parts = _split(text)
     size = re.search(r"\b(\d{1,5})x(\d{1,5})\b", ", ".join(parts[1:]))
-    pixel_format = re.match(r"\w+", parts[1]).group(0) if len(parts) > 1 and re.match(r"\w+", parts[1]) else None
+    pixel_format = _first_word(parts[1]) if len(parts) > 1 else None
     about = re.search(r"\((.*)\)", parts[1]) if len(parts) > 1 else None
 
     def rate(unit):
-        match = re.search(r"\b([\d.]+)(k?) {}\b".format(unit), text)
+        match = re.search(r"\b(\d+(?:\.\d+)?)(k?) {}\b".format(unit), text)
         return _spoken_rate(match.group(1), match.group(2)) if match else None
     average = rate("fps")
-    return Video(index=index, width=int(size.group(1)) if size else 0, height=int(size.group(2)) if size else 0,
-                 rotation=0, pixel_format=pixel_format, nominal_rate=rate("tbr") or average, average_rate=average,
-                 frames=None, seconds=seconds, colour=_spoken_colour(about.group(1) if about else ""))
+    width, height = (int(size.group(1)), int(size.group(2))) if size else (0, 0)
+    return Video(index=index, width=width, height=height, rotation=0, pixel_format=_known(pixel_format),
+                 nominal_rate=rate("tbr") or average, average_rate=average, frames=None, seconds=seconds,
+                 colour=_spoken_colour(about.group(1) if about else ""))
 
 
 def _split(text):
@@ -161,13 +165,19 @@ def _spoken_rate(text, thousand):
 def count_frames(found, path):
     """Return how many frames a video has (int), counted without decoding; None if it cannot be read."""
     command = [found.ffmpeg] + list(process.OPENING) + list(process.GUARDED) + [
-        "-i", "file:" + path, "-map", "0:v:0", "-c", "copy", "-f", "null", "-"]
+        "-i", "file:" + path, "-map", "0:V:0", "-c", "copy", "-f", "null", "-"]
     ending = process.run(command)
     return ending.frames if ending.exit_code == 0 else None
 
 
 def _known(text):
     return None if text in (None, "", "unknown", "unspecified", "reserved") else text
+
+
+def _clockwise(degrees):
+    """Return the clockwise quarter turns (0, 90, 180, 270) of a counter-clockwise rotation in degrees."""
+    turn = _number(degrees)
+    return int(round(-turn / 90)) * 90 % 360 if turn is not None and abs(turn) <= 360 else 0
 
 
 def _number(text):

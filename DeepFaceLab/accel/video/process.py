@@ -1,10 +1,14 @@
 """The one place that starts an ffmpeg which works for long: feeds it, follows it, and ends it."""
+import atexit
 import collections
 import errno
+import functools
+import io
 import re
 import subprocess
 import threading
 import time
+import weakref
 
 from .. import host
 
@@ -13,6 +17,8 @@ STALL_SECONDS = 900.0
 _LOOK_UP_SECONDS = 0.25
 _KEPT_LINES = 30
 _KEPT_LETTERS = 300
+_LONGEST_LINE = 65536
+_READERS_SECONDS = 1.0
 
 # What every command begins with: no questions, only warnings, figures on stdout.
 OPENING = ("-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats", "-progress", "pipe:1", "-y")
@@ -20,7 +26,8 @@ OPENING = ("-hide_banner", "-nostdin", "-loglevel", "warning", "-nostats", "-pro
 GUARDED = ("-protocol_whitelist", "file,pipe")
 
 Progress = collections.namedtuple("Progress", "frames seconds speed")
-Progress.__doc__ = """How far ffmpeg is. frames: written so far; seconds: of the result; speed: times real time or None."""
+Progress.__doc__ = """How far ffmpeg is. frames: written so far; seconds: of the result; speed: times real time, or
+None."""
 
 Ending = collections.namedtuple("Ending", "exit_code frames lines stalled")
 Ending.__doc__ = """How ffmpeg ended. frames: as it counted them; lines: the last of its stderr (list of str);
@@ -32,16 +39,29 @@ def run(command, feed=None, on_progress=None, stall_seconds=None, cwd=None):
 
     feed: iterable of buffers for its stdin, taken one at a time; when ffmpeg ends early the rest is not
     taken, and what the iterable raises is raised here. on_progress(Progress) is called from another
-    thread, about twice a second. Whatever ends this call ends the process. Raises host.UserError when it does
-    not start.
+    thread, about twice a second; what it raises is raised here, too. Whatever ends this call ends the process.
+    Raises host.UserError when it does not start.
     """
+    host.log_details("$ " + subprocess.list2cmdline(command))
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=cwd)
     except OSError as error:
         raise host.UserError("{} does not start: {}. Put a working ffmpeg there.".format(
             command[0], error.strerror or error)) from error
+    _started.add(process)
     return _Run(process, on_progress, STALL_SECONDS if stall_seconds is None else stall_seconds).to_end(feed)
+
+
+_started = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all():
+    """Leave no process when the program ends while other threads still wait for one."""
+    for process in list(_started):
+        if process.returncode is None:
+            process.kill()
 
 
 class _Run:
@@ -54,6 +74,8 @@ class _Run:
         self._moved = time.monotonic()
         self._ours = False  # it is we who take time, not ffmpeg
         self._stalled = False
+        self._showing = False  # on_progress is at work; a console may keep it waiting for long
+        self._fault = None  # what on_progress raised
         self._over = threading.Event()
         self._frames = 0
         self._lines = collections.deque(maxlen=_KEPT_LINES)
@@ -61,12 +83,13 @@ class _Run:
     def to_end(self, feed):
         readers = [threading.Thread(target=work, daemon=True) for work in (self._read_figures, self._read_words)]
         watcher = threading.Thread(target=self._watch, daemon=True)
-        for thread in readers + [watcher]:
-            thread.start()
+        code = None
         try:
+            for thread in readers + [watcher]:
+                thread.start()
             if feed is not None:
                 self._feed(feed)
-            while True:  # Windows does not wake a waiting main thread for Ctrl-C: look up now and then
+            while self._fault is None:  # Windows does not wake a waiting main thread for Ctrl-C: look up now and then
                 try:
                     code = self._process.wait(_LOOK_UP_SECONDS)
                     break
@@ -77,12 +100,23 @@ class _Run:
             if self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
-            for thread in readers:
-                thread.join(1.0)  # a grandchild may hold the pipes open
-            if not any(thread.is_alive() for thread in readers):
-                self._process.stdout.close()
-                self._process.stderr.close()
+            self._wait_for(readers, patient=code is not None)
+        if self._fault is not None:
+            raise self._fault
         return Ending(code, self._frames, list(self._lines), self._stalled)
+
+    def _wait_for(self, readers, patient):
+        """Wait till all is read. A grandchild may hold the pipes open: then not for long."""
+        deadline = time.monotonic() + _READERS_SECONDS
+        while any(thread.is_alive() for thread in readers) and time.monotonic() < deadline:
+            for thread in readers:
+                if thread.is_alive():
+                    thread.join(0.02)
+            if patient and self._showing:
+                deadline = time.monotonic() + _READERS_SECONDS
+        if not any(thread.is_alive() for thread in readers):
+            self._process.stdout.close()
+            self._process.stderr.close()
 
     def _feed(self, feed):
         blocks = iter(feed)
@@ -91,7 +125,7 @@ class _Run:
                 self._ours = True
                 block = next(blocks, None)
                 self._moved, self._ours = time.monotonic(), False
-                if block is None or not self._hand_over(block):
+                if block is None or self._fault is not None or not self._hand_over(block):
                     break
                 self._moved = time.monotonic()
         finally:
@@ -123,23 +157,37 @@ class _Run:
 
     def _read_figures(self):
         figures, last = {}, None
-        for line in self._process.stdout:
+        for line in _lines_of(self._process.stdout):
             key, _, value = line.decode("ascii", "replace").strip().partition("=")
             figures[key] = value.strip()
             if key != "progress":
                 continue
             progress = _progress(figures)
-            if progress != last:
-                last, self._moved = progress, time.monotonic()
+            if progress[:2] != last:  # the speed alone moves even while ffmpeg hangs
+                last, self._moved = progress[:2], time.monotonic()
             self._frames = progress.frames
-            if self._on_progress is not None:
-                self._on_progress(progress)
+            if self._on_progress is not None and self._fault is None:
+                self._show(progress)
+
+    def _show(self, progress):
+        self._showing = True
+        try:
+            self._on_progress(progress)
+        except BaseException as error:  # to_end raises it; ffmpeg must not wait for a reader that is gone
+            self._fault = error
+        finally:
+            self._showing = False
 
     def _read_words(self):
-        for line in self._process.stderr:
+        for line in _lines_of(self._process.stderr):
             text = line.decode("utf-8", "replace").strip()
             if text:
                 self._lines.append(text[:_KEPT_LETTERS])
+
+
+def _lines_of(pipe):
+    """Yield the lines of an unbuffered pipe (bytes); a line without an end comes in pieces."""
+    return iter(functools.partial(io.BufferedReader(pipe).readline, _LONGEST_LINE), b"")
 
 
 def _progress(figures):
@@ -149,7 +197,7 @@ def _progress(figures):
         except (TypeError, ValueError):
             return None
     microseconds = number(figures.get("out_time_us") or figures.get("out_time_ms"), int)  # both are us
-    return Progress(number(figures.get("frame"), int) or 0, (microseconds or 0) / 1e6,
+    return Progress(number(figures.get("frame"), int) or 0, max(microseconds or 0, 0) / 1e6,
                     number((figures.get("speed") or "").rstrip("x"), float))
 
 
@@ -163,13 +211,18 @@ _ADVICE = (
     (r"Cannot allocate memory|Out of memory|std::bad_alloc", "There is not enough memory: close other programs, then "
                                                              "start again."),
     (r"Unknown encoder|Encoder not found|Unknown decoder", "This ffmpeg lacks it: choose another encoder."),
-    (r"Invalid data found|moov atom not found|could not find codec", "The video is damaged or is none: try to play it."),
+    (r"Invalid data found|moov atom not found|could not find codec",
+     "The video is damaged or is none: try to play it."),
+    (r"not divisible by 2", "Its width or height is an odd number, which H.264 cannot hold: extract the frames and join "
+                            "them, which adds the missing line."),
     (r"No such file", "See that the file is still there, then start again."),
 )
-_HOLLOW = re.compile(r"^(Conversion failed!|Error (initializing|while opening|opening|sending|submitting|while processing"
-                     r"|encoding|marking)\b.*|Task finished with error.*|Terminating thread.*|Nothing was written.*"
-                     r"|Could not open encoder before EOF|Last message repeated.*|Exiting normally.*|Qavg:.*)$")
-_SPEAKER = re.compile(r"^\[[^\]]* @ 0x[0-9a-fA-F]+\] ")
+_HOLLOW = re.compile(r"^(Conversion failed!|Error (initializing|while opening|opening|sending|submitting|while "
+                     r"processing|encoding|marking)\b.*|Task finished with error.*|Terminating thread.*"
+                     r"|Nothing was written.*|Could not open encoder before EOF|Last message repeated.*"
+                     r"|Exiting normally.*|Qavg:.*)$")
+_SPEAKER = re.compile(r"^(\[[^\]]* @ (0x)?[0-9a-fA-F]+\] )+")  # Windows shows addresses without 0x
+_WRONG = re.compile(r"(?i)error|cannot|could not|fail|unknown|unrecognized|invalid|missing|unable|\bnot\b|\bno\b")
 
 
 def reason(ending):
@@ -177,10 +230,9 @@ def reason(ending):
     if ending.stalled:
         return "it no longer moved"
     told = [_SPEAKER.sub("", line) for line in ending.lines]
-    telling = [line for line in told if not _HOLLOW.match(_SPEAKER.sub("", line))]
+    telling = [line for line in told if not _HOLLOW.match(line)]
     # The cause comes first, but behind mere warnings.
-    wrong = [line for line in telling if re.search(r"(?i)error|cannot|could not|fail|unknown|invalid|not |no |unable",
-                                                   line)]
+    wrong = [line for line in telling if _WRONG.search(line)]
     return (wrong or telling or told or ["it ended with code {}".format(ending.exit_code)])[0]
 
 
@@ -189,12 +241,14 @@ def failure(ending, kept):
 
     kept: a sentence that says what became of the user's files.
     """
-    words = "\n".join("    " + line for line in ending.lines[-6:])
+    telling = [line for line in ending.lines if not _HOLLOW.match(_SPEAKER.sub("", line))]
+    words = "\n".join("    " + line for line in (telling or ending.lines)[-6:])
     if ending.stalled:
         what = "ffmpeg no longer moved and was stopped."
     else:
         what = "ffmpeg failed (code {}).".format(ending.exit_code)
-    advice = next((text for pattern, text in _ADVICE if re.search(pattern, words, re.IGNORECASE)),
+    everything = "\n".join(ending.lines)
+    advice = next((text for pattern, text in _ADVICE if re.search(pattern, everything, re.IGNORECASE)),
                   "Start again; if it fails again, add --log FILE and attach that file to your report.")
     return host.UserError("{} {} {}{}".format(what, kept, advice, "\nIts last words:\n" + words if words else ""))
 

@@ -6,7 +6,7 @@ Choice = collections.namedtuple("Choice", "rate missing warning")
 Choice.__doc__ = """rate: Fraction; missing: how many frames there are fewer than the reference has at that rate
 (negative: more), None when nobody knows; warning: a sentence for the user, or None."""
 
-# A duration is rounded and may begin late by a frame or two; 0.2 % separates 30 from 29.97 at any length.
+# A duration is rounded and may begin late by a frame or two; 30 and 29.97 lie 0.1 % apart.
 _FEW_FRAMES = 2
 _SMALL_SHARE = 0.0005
 
@@ -34,8 +34,8 @@ def choose(frame_count, video):
     missing = expected - frame_count
     if missing == 0:
         return Choice(nominal, 0, None)
-    return Choice(nominal, missing, "The reference has {} frames, the folder {}: at {} frames a second the result lasts "
-                                    "{} instead of {}, and sound and picture may drift apart.".format(
+    return Choice(nominal, missing, "The reference has {} frames, the folder {}: at {} frames a second the result "
+                                    "lasts {} instead of {}, and sound and picture may drift apart.".format(
                                         expected, frame_count, spoken(nominal), clock(frame_count / float(nominal)),
                                         clock(video.seconds)))
 

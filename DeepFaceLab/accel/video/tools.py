@@ -22,12 +22,15 @@ def find():
     if ffmpeg is None:
         raise host.UserError("ffmpeg is missing: it is neither in {} nor in the PATH. Put it there, or install one "
                              "with: python -m pip install imageio-ffmpeg".format(os.path.normpath(BUILD_FOLDER)))
-    beside = shutil.which("ffprobe", path=os.path.dirname(ffmpeg))
-    return Tools(ffmpeg, beside or _which("ffprobe"))
+    return Tools(ffmpeg, _which("ffprobe", os.path.dirname(ffmpeg)))
 
 
-def _which(name):
-    return shutil.which(name, path=os.path.normpath(BUILD_FOLDER)) or shutil.which(name)
+def _which(name, *folders):
+    for folder in folders + (os.path.normpath(BUILD_FOLDER), None):
+        found = shutil.which(name, path=folder)
+        if found is not None:
+            return os.path.abspath(found)  # the PATH may hold "." and commands run in other folders
+    return None
 
 
 @functools.lru_cache(maxsize=None)

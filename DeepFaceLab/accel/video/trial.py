@@ -27,22 +27,24 @@ def offered(found, wish, suffix, size, rate, fresh=False):
 
     found: Tools; wish: a Wish whose mode the encoders must know (its value is replaced by each one's usual
     quality); suffix: of the result; size: (width, height); rate: Fraction. fresh: believe no earlier trial.
-    libaom-av1 is only tried where there is no libsvtav1.
+    libaom-av1 is only tried where no libsvtav1 works.
     """
     names = [name for name, encoder in encoders.ENCODERS.items()
              if encoders.refusal(encoder, wish, suffix) is None]
     book = _Book(found.ffmpeg)
-    jobs = [(name, _usual(name, wish)) for name in names]
 
-    def run(job):
-        return trial(found, job[0], job[1], suffix, size, rate, book, fresh)
-    results = collections.OrderedDict(
-        (outcome.item[0], outcome.value if outcome.error is None else Trial(False, str(outcome.error)))
-        for outcome in pools.map_threads(run, jobs, workers=min(4, max(2, compat.cpu_count()))))
+    def run(name):
+        return trial(found, name, _usual(name, wish), suffix, size, rate, book, fresh)
+
+    def run_all(chosen):
+        workers = min(4, max(2, compat.cpu_count()))
+        return {outcome.item: outcome.value if outcome.error is None else Trial(False, str(outcome.error))
+                for outcome in pools.map_threads(run, chosen, workers)}
+    results = run_all([name for name in names if name != "libaom-av1"])
+    if "libaom-av1" in names and not results.get("libsvtav1", Trial(False, None)).works:
+        results.update(run_all(["libaom-av1"]))
     book.close()
-    if results.get("libsvtav1", Trial(False, None)).works:
-        results.pop("libaom-av1", None)
-    return results
+    return collections.OrderedDict((name, results[name]) for name in names if name in results)
 
 
 def _usual(name, wish):
@@ -75,6 +77,9 @@ def _try(found, name, wish, suffix, size, rate):
         ending = process.run(command, feed=[bytes(width * height * 3)] * FRAMES, stall_seconds=_STALL_SECONDS)
         if ending.exit_code != 0 or ending.stalled:
             return Trial(False, process.reason(ending))
+        unused = [line for line in ending.lines if "AVOption" in line]  # it was of no use
+        if unused:
+            return Trial(False, "this ffmpeg does not know what it needs: " + unused[0])
         if ending.frames != FRAMES or not os.path.getsize(path):
             return Trial(False, "it lost frames in the trial")
         return Trial(True, None)
@@ -143,7 +148,7 @@ class _Book:
         try:
             known = json.loads(files.read_bytes(self._path).decode("ascii"))
             return {key: entry for key, entry in known.items()
-                    if len(entry) == 3 and isinstance(entry[0], bool) and isinstance(entry[2], float)
-                    and isinstance(entry[1], (str, type(None)))}
-        except (OSError, ValueError, AttributeError, TypeError):
+                    if isinstance(entry, list) and len(entry) == 3 and isinstance(entry[0], bool)
+                    and isinstance(entry[1], (str, type(None))) and isinstance(entry[2], float)}
+        except (OSError, ValueError, AttributeError, RecursionError):
             return {}

@@ -3,6 +3,8 @@ import os
 
 from .. import compat, files, folder_lock, host
 
+_TRIES = 8  # of about a second each
+
 
 class WholeFile:
     """The place of a new file: `part` is written, `keep` gives it its name; without keep it goes again.
@@ -53,23 +55,42 @@ class WholeFile:
         """
         with open(self.part, "r+b") as stream:
             os.fsync(stream.fileno())
+        files.copy_permissions(self.path, self.part)
         try:
-            files.retry_busy(os.replace, self.part, self.path)
+            _patiently(os.replace, self.part, self.path)
         except PermissionError as error:
-            stem, suffix = os.path.splitext(self.path)
-            number, other = 2, stem + "_new" + suffix
-            while os.path.lexists(other):
-                number, other = number + 1, "{}_new{}{}".format(stem, number, suffix)
-            compat.rename_no_replace(self.part, other)
             raise host.UserError("{} is open in another program, so the new video is {}. Close that program and rename "
-                                 "it.".format(self.path, other)) from error
+                                 "it.".format(self.path, self._keep_beside())) from error
         compat.fsync_directory(os.path.dirname(self.path))
 
+    def _keep_beside(self):
+        """Give the finished file a free name beside the one that is not to be had. Return its path."""
+        stem, suffix = os.path.splitext(self.path)
+        number, other = 2, stem + "_new" + suffix
+        while os.path.lexists(other):
+            number, other = number + 1, "{}_new{}{}".format(stem, number, suffix)
+        try:
+            _patiently(compat.rename_no_replace, self.part, other)
+        except OSError:
+            other, self.part = self.part, None  # it stays as it is called
+        return other
+
     def __exit__(self, *error):
-        files.remove_if_there(self.part)
+        if self.part is not None:
+            files.remove_if_there(self.part)
         self._unlock()
 
     def _unlock(self):
         if self._lock is not None:
             compat.close_and_remove(self._lock, self._lock_path)
             self._lock = None
+
+
+def _patiently(rename, source, target):
+    """Rename a file that took hours; a virus scanner may look at it for a while. Raises the last OSError."""
+    for _ in range(_TRIES - 1):
+        try:
+            return files.retry_busy(rename, source, target)
+        except PermissionError:
+            pass
+    return files.retry_busy(rename, source, target)
