@@ -300,7 +300,7 @@ def test_the_new_file_has_the_permissions_of_the_old_one(tmp_path):
     path = tmp_path / "out.mp4"
     path.write_bytes(b"old")
     path.chmod(0o640)
-    with whole_file.WholeFile(str(path)) as place:
+    with WholeFile(str(path)) as place:
         with open(place.part, "wb") as file:
             file.write(b"new")
         place.keep()
