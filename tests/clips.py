@@ -164,7 +164,7 @@ KINDS = collections.OrderedDict([
     ("turned left", _kind(rotation=270)),
     ("bt709", _kind(colour=("bt709", "bt709", "bt709"))),
     ("smpte170m", _kind(colour=("smpte170m", "smpte170m", "smpte170m"))),
-    ("bt470bg", _kind(colour=("bt470bg", "bt470bg", "gamma28"), suffix=".mkv")),
+    ("bt470bg", _kind(colour=("bt470bg", "bt470bg", "bt470bg"), suffix=".mkv")),
     ("bt2020", _kind(colour=("bt2020nc", "bt2020", "smpte2084"), words=_X264 + ("-pix_fmt", "yuv444p10le"),
                      pixel_format="yuv444p10le")),
     ("mixed tags", _kind(colour=("bt709", "bt470bg", "smpte170m"))),
@@ -201,8 +201,13 @@ def encode(found, path, pictures, rate=RATE, words=_X264, sounds=(), colour=None
     if "-pix_fmt" not in words:
         command += ["-pix_fmt", "yuv420p"]
     if colour is not None:
-        command += ["-vf", "scale=out_color_matrix={}:out_range=tv".format(_MATRICES[colour[0]]), "-color_range", "tv",
-                    "-colorspace", colour[0], "-color_primaries", colour[1], "-color_trc", colour[2]]
+        # an old ffmpeg believes the options, a new one what the frames say
+        tagged = "setparams=range=tv:colorspace={}:color_primaries={}:color_trc={}".format(*colour)
+        command += ["-vf", "scale=out_color_matrix={}:out_range=tv,format={},{}".format(
+                        _MATRICES[colour[0]], words[words.index("-pix_fmt") + 1] if "-pix_fmt" in words else "yuv420p",
+                        tagged),
+                    "-color_range", "tv", "-colorspace", colour[0], "-color_primaries", colour[1],
+                    "-color_trc", {"bt470bg": "gamma28"}.get(colour[2], colour[2])]
     for number, codec in enumerate(sounds):
         command += ["-c:a:{}".format(number), {"mp3": "libmp3lame"}.get(codec, codec)]
     run(command + ["file:" + str(path)], b"".join(picture.tobytes() for picture in pictures))

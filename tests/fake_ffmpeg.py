@@ -13,7 +13,8 @@ The ways to behave:
     real                does as the real one
     dies at once        says `words` and exits with `code`, nothing read or written
     dies reading        the same after `after` bytes of stdin
-    hangs               takes `after` bytes of stdin, says nothing, and does not end by itself (60 s)
+    hangs               takes `after` bytes of stdin, reports no frame, and does not end by itself (60 s); with
+                        `speaks` it keeps on reporting that it has none
     fails at the end    does as the real one, says `words`, and exits with `code` all the same
     fails encoders      says `words` and exits with `code` if one of the encoders `failing` is asked for (-c:v NAME),
                         else does as the real one
@@ -21,7 +22,7 @@ The ways to behave:
     writes nothing      takes all of stdin, leaves an empty file, reports `frames`, exits with 0
     reports fewer       does as the real one, but reports `fewer` frames less
     chatters            says `words` `times` times, takes all of stdin, exits with `code`
-    leaves a child      starts a program that keeps its pipes open for 20 s, and exits with `code`
+    leaves a child      starts a program that keeps its pipes open for 20 s (see child_of), and exits with `code`
 
 POSIX only: Windows starts no script by its first line.
 """
@@ -67,8 +68,9 @@ def frames_in(size):
 def target():
     return ARGS[-1][5:] if ARGS[-1].startswith("file:") else ARGS[-1]
 
-def report(frames):
-    os.write(1, "frame={{}}\\nfps=0.0\\nout_time_us=0\\nspeed=1.0x\\nprogress=end\\n".format(frames).encode("ascii"))
+def report(frames, progress="end", speed=1):
+    os.write(1, "frame={{}}\\nfps=0.0\\nout_time_us=0\\nspeed={{:.3g}}x\\nprogress={{}}\\n".format(
+        frames, speed, progress).encode("ascii"))
 
 if not all(word in ARGS for word in S["when"]):
     delegate()
@@ -85,7 +87,11 @@ elif way == "dies reading":
     say()
 elif way == "hangs":
     take(S["after"])
-    time.sleep(60)
+    report(0, "continue")
+    for second in range(600):
+        time.sleep(0.1)
+        if S["speaks"]:  # as ffmpeg 7 and later do while an encoder hangs
+            report(0, "continue", 1 / (1 + second))
 elif way == "fails at the end":
     subprocess.call([S["real"]] + ARGS)
     say()
@@ -108,13 +114,15 @@ elif way == "chatters":
         say()
     take(None)
 elif way == "leaves a child":
-    subprocess.Popen([sys.executable, "-ISc", "import time; time.sleep(20)"], stdin=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-ISc", "import time; time.sleep(20)"], stdin=subprocess.DEVNULL)
+    with open(S["log"] + ".child", "w") as file:
+        file.write(str(child.pid))
 sys.exit(S["code"])
 '''
 
 
 def make(folder, way="real", real=None, code=1, words="it broke", when=("-progress",), failing=(), after=0,
-         fewer=1, frames=None, times=1, name="ffmpeg"):
+         fewer=1, frames=None, times=1, speaks=False, name="ffmpeg"):
     """Write the stand-in into a folder (made if needed) and return its path (str).
 
     way: one of WAYS; real: path of the ffmpeg that does the rest; code: what it exits with where it fails; words:
@@ -126,7 +134,8 @@ def make(folder, way="real", real=None, code=1, words="it broke", when=("-progre
     os.makedirs(str(folder), exist_ok=True)
     path = os.path.join(str(folder), name)
     settings = {"way": way, "real": real, "code": code, "words": words, "when": list(when), "failing": list(failing),
-                "after": after, "fewer": fewer, "frames": frames, "times": times, "log": path + ".commands"}
+                "after": after, "fewer": fewer, "frames": frames, "times": times, "speaks": speaks,
+                "log": path + ".commands"}
     script = _SCRIPT.format(python=sys.executable, settings=json.dumps(settings))
     beside = path + ".new"  # a stand-in that just ran may still count as busy
     with open(beside, "wb") as file:
@@ -147,6 +156,12 @@ def commands(path, containing=()):
     except FileNotFoundError:
         return []
     return [call for call in calls if all(word in call for word in containing)]
+
+
+def child_of(path):
+    """Return the process id of the program that a stand-in has left behind."""
+    with open(path + ".commands.child") as file:
+        return int(file.read())
 
 
 def forget(path):

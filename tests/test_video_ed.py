@@ -280,6 +280,7 @@ def test_a_reference_without_sound_is_told(workspace, monkeypatch):
     ({"codec": "prores_ks"}, "prores_ks does not go into .mp4 files, but into .mov."),
     ({"codec": "libsvtav1", "lossless": True}, "libsvtav1 cannot work without loss. Those that can: libx264"),
     ({"codec": "libx264", "crf": 77}, "The quality of libx264 goes from 0 to 51, and 0 is the best; 77 is outside."),
+    ({"fps": 0}, "0 frames a second cannot be."),
     ({"preset": "warp"}, "ffmpeg failed")])
 def test_what_cannot_be_is_refused_with_what_to_do(workspace, monkeypatch, change, words):
     monkeypatch.chdir(str(workspace))
@@ -311,7 +312,7 @@ def test_a_log_has_all_that_was_shown(workspace):
     code, out, _ = run("video-from-sequence", *(line_8(workspace, "result.mp4") + ["--yes", "--log", str(log)]))
     assert code == 0
     text = log.read_text(encoding="utf-8")
-    assert "libx264, 0." in text and "Encoding: 100%" in text and "Done." in text
+    assert "libx264, 0." in text and "Encoding: 100%" in text and " -c:v libx264 -b:v 16M " in text and "Done." in text
 
 
 # --- the other commands ----------------------------------------------------------------------

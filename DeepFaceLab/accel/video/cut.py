@@ -6,7 +6,10 @@ from fractions import Fraction
 from .. import host
 from . import probe, process, whole_file
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)$", re.ASCII)
+# As ffmpeg takes them: [hours:]minutes:seconds, or a number with a unit.
+_CLOCK = re.compile(r"(?:(\d+):)?([0-5]?\d):([0-5]?\d(?:\.\d*)?)$", re.ASCII)
+_COUNT = re.compile(r"(\d+(?:\.\d*)?)(s|ms|us)?$", re.ASCII)
+_UNITS = {None: 1, "s": 1, "ms": Fraction(1, 1000), "us": Fraction(1, 1000000)}
 
 
 def command(found, source, start, end, sound, bitrate, part):
@@ -20,12 +23,14 @@ def command(found, source, start, end, sound, bitrate, part):
 
 
 def seconds_of(text):
-    """Return a time as Fraction of seconds: "1:02:03.5", "02:03", "12.25". Raises host.UserError."""
-    match = _TIME.match(text.strip())
-    if not match:
-        raise host.UserError("{} is no time. Write hours:minutes:seconds, like 00:01:30.500.".format(text))
-    hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+    """Return a time as Fraction of seconds: "1:02:03.5", "02:03", "12.25", "500ms". Raises host.UserError."""
+    clock, count = _CLOCK.match(text.strip()), _COUNT.match(text.strip())
+    if clock:
+        hours, minutes, seconds = clock.groups()
+        return int(hours or 0) * 3600 + int(minutes) * 60 + Fraction(seconds.rstrip("."))
+    if count:
+        return Fraction(count.group(1).rstrip(".")) * _UNITS[count.group(2)]
+    raise host.UserError("{} is no time. Write hours:minutes:seconds, like 00:01:30.500.".format(text))
 
 
 def output_of(source):
@@ -50,6 +55,7 @@ def run(found, source, start, end, sound, bitrate, open_bar):
         rest = video.seconds - float(seconds_of(start)) if video.seconds else float(length)
         total = int(round(min(float(length), rest) * float(video.nominal_rate)))
     output = output_of(source)
+    whole_file.refuse_input(output, [source])
     with whole_file.WholeFile(output) as place:
         with open_bar(total) as bar:
             ending = process.run(command(found, source, start.strip(), end.strip(), sound, bitrate, place.part),

@@ -104,7 +104,8 @@ def run(found, folder, paths, factor, open_bar):
             ending = process.run(command(found, extension, factor), on_progress=process.bar_updater(bar), cwd=work)
         if ending.exit_code != 0 or ending.stalled:
             raise process.failure(ending, "All frames are as they were. See that each frame can be opened.")
-        _sync(work, paths)
+        with open_bar(len(paths), "Saving") as bar:
+            _sync(work, paths, bar)
         os.rename(work, os.path.join(folder, READY))
         compat.fsync_directory(folder)
     except BaseException:
@@ -129,17 +130,26 @@ def _prepare(work, paths):
     for number, path in enumerate(paths, 1):
         name = os.path.basename(path)
         target = os.path.join(work, _IN, _numbered(number, name))
-        try:
-            os.link(path, target)
-        except OSError:  # a file system without links, or a link that leads elsewhere
-            shutil.copyfile(path, target)
+        _link(os.path.realpath(path), target)
         entries.append((name,) + _state(path))
     text = json.dumps(entries, ensure_ascii=False).encode("utf-8", "surrogateescape")
     files.write_atomic(os.path.join(work, _NAMES), text)
 
 
-def _sync(work, paths):
-    """See that every new frame is there, whole, and on the disk. Raises host.UserError.
+def _link(path, target):
+    """Give a frame a second name; where that cannot be, copy it."""
+    try:
+        # the second name of a write-protected file could not be removed on Windows without freeing the file itself
+        if os.access(path, os.W_OK):
+            os.link(path, target)
+            return
+    except OSError:
+        pass  # a file system without links, or another disk
+    shutil.copyfile(path, target)
+
+
+def _sync(work, paths, bar):
+    """See that every new frame is there, whole, and on the disk; move a bar. Raises host.UserError.
 
     On a full disk ffmpeg 4 writes on, empty and halved frames, and ends with 0.
     """
@@ -153,6 +163,7 @@ def _sync(work, paths):
     for path in new:
         with open(path, "r+b") as stream:
             os.fsync(stream.fileno())
+        bar.update(1)
     compat.fsync_directory(os.path.join(work, _OUT))
     compat.fsync_directory(os.path.join(work))
 

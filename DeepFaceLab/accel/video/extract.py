@@ -38,11 +38,10 @@ def old_frames(folder, extension):
 
 
 def begin(found, source, extension, fps, hwaccel=None):
-    """Look at the video and decode one frame, to see that the work can start. Raises host.UserError."""
+    """Decode one frame, to see that the work can start. Raises host.UserError."""
     if hwaccel is not None and hwaccel != "auto" and hwaccel not in tools.hardware_decoders(found.ffmpeg):
         raise host.UserError("This ffmpeg cannot decode by {}. It knows: {}.".format(
             hwaccel, ", ".join(sorted(tools.hardware_decoders(found.ffmpeg))) or "none"))
-    probe.probe(found, source)
     ending = process.run(command(found, source, extension, fps, hwaccel, first_only=True))
     if ending.exit_code != 0 or ending.stalled or not ending.frames:
         raise process.failure(ending, "Nothing was changed.")

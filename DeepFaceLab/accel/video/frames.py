@@ -1,13 +1,17 @@
 """The frames of a video: which files they are, what is wrong with them, and their pixels in order."""
 import collections
+import contextlib
 import os
 import re
 import struct
+import zlib
 
 from .. import compat, files, pools
 
 # Pixels that wait for ffmpeg; more does not help, and 3840x2160 takes 25 MB a frame.
 _AHEAD_BYTES = 128 * 2 ** 20
+# So many bytes of PNG are read through before the start; of more, only heads and ends.
+_READ_THROUGH_BYTES = 512 * 2 ** 20
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 64
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -27,6 +31,11 @@ Check.__doc__ = """size: (width, height) that most frames have; broken: list of 
 
 class FrameError(Exception):
     """A frame that cannot be read. Its text names it and says why."""
+
+
+def image_paths(folder):
+    """Return the paths of the images directly in a folder, by path; without the companions that macOS makes."""
+    return [path for path in files.image_paths(folder) if not os.path.basename(path).startswith("._")]
 
 
 def kind_of(extension):
@@ -49,7 +58,7 @@ def listing(folder, wanted=None):
     the first of png, jpg, tif. Without any image the paths are empty. Raises OSError.
     """
     groups = collections.OrderedDict((kind, []) for kind in ("png", "jpg", "tif"))
-    for path in files.image_paths(folder):
+    for path in image_paths(folder):
         groups[kind_of(path)].append(path)
     counts = {kind: len(paths) for kind, paths in groups.items() if paths}
     if not counts:
@@ -60,17 +69,22 @@ def listing(folder, wanted=None):
     return Listing(paths, kind, counts)
 
 
-def check(paths):
-    """Look at head and end of every frame, without decoding: a Check.
+def check(paths, open_bar=None):
+    """Look at head and end of every frame, without decoding: a Check. Few frames are read through.
 
-    Raises OSError only if the folder is gone; a file that cannot be opened is a broken one.
+    A file that cannot be opened is a broken one. open_bar(total): a progress bar.
     """
     sizes, broken = [], []
-    for outcome in pools.map_threads(_look, paths, workers=min(4, compat.cpu_count()), ahead=256):
-        size, why = outcome.value if outcome.error is None else (None, _words(outcome.error))
-        sizes.append(size)
-        if why is not None:
-            broken.append((os.path.basename(outcome.item), why))
+    look = _read_through if _are_few(paths) else _look
+    bar = open_bar(len(paths)) if open_bar is not None else contextlib.suppress()
+    with bar:
+        for outcome in pools.map_threads(look, paths, workers=min(4, compat.cpu_count()), ahead=256):
+            size, why = outcome.value if outcome.error is None else (None, _words(outcome.error))
+            sizes.append(size)
+            if why is not None:
+                broken.append((os.path.basename(outcome.item), why))
+            if open_bar is not None:
+                bar.update(1)
     known = collections.Counter(size for size in sizes if size is not None)
     usual = known.most_common(1)[0][0] if known else None
     resized = [(os.path.basename(path), size) for path, size in zip(paths, sizes)
@@ -100,6 +114,30 @@ def _words(error):
     return getattr(error, "strerror", None) or str(error)
 
 
+def _are_few(paths):
+    """Tell whether all frames together are small enough to be read through, from some of them."""
+    some = paths[::max(1, len(paths) // 20)]
+    sizes = [os.path.getsize(path) for path in some if os.path.exists(path)]
+    return sum(sizes) * len(paths) <= _READ_THROUGH_BYTES * max(1, len(some))
+
+
+def _read_through(path):
+    """As _look; and the checksums of a PNG must be right."""
+    size, why = _look(path)
+    if why is None and kind_of(path) == "png":
+        data = memoryview(files.read_bytes(path))
+        place = len(_PNG)
+        while bytes(data[:8]) == _PNG and place + 12 <= len(data):
+            length = struct.unpack(">I", data[place:place + 4])[0]
+            end = place + 8 + length
+            if end + 4 > len(data) or zlib.crc32(data[place + 4:end]) != struct.unpack(">I", data[end:end + 4])[0]:
+                return size, "damaged"
+            if data[place + 4:place + 8] == b"IEND":
+                break
+            place = end + 4
+    return size, why
+
+
 def _look(path):
     """Return ((width, height) or None, what is wrong or None)."""
     with open(path, "rb", 0) as stream:
@@ -111,7 +149,8 @@ def _look(path):
             stream.seek(-_TAIL_BYTES, os.SEEK_END)
             tail = stream.read(_TAIL_BYTES)
         if kind_of(path) == "tif":
-            return None, None  # its size may stand anywhere; decoding will tell
+            size = _tif_size(path)
+            return size, None if size is not None else "no picture in it"
         if head.startswith(_PNG):
             size = struct.unpack(">II", head[16:24]) if len(head) >= 24 else None
             end = _PNG_END
@@ -147,6 +186,12 @@ def _jpeg_size(stream, head):
         if marker == 0xDA:
             return None
         place += 2 + max(2, struct.unpack(">H", segment[2:4])[0])
+
+
+def _tif_size(path):
+    """Return (width, height) of a TIF, None if it cannot be decoded: its size may stand anywhere."""
+    image = files.read_image(path)
+    return None if image is None else (image.shape[1], image.shape[0])
 
 
 def pixels(paths, size, padding=(0, 0)):

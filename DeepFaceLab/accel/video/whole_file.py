@@ -86,6 +86,14 @@ class WholeFile:
             self._lock = None
 
 
+def refuse_input(path, inputs):
+    """Raise host.UserError if the file to be written is one of those that are read, also by a link."""
+    for given in inputs:
+        if os.path.exists(path) and os.path.exists(given) and os.path.samefile(path, given):
+            raise host.UserError("{} is the file that is read; the new video would take its place. Choose another name."
+                                 .format(path))
+
+
 def _patiently(rename, source, target):
     """Rename a file that took hours; a virus scanner may look at it for a while. Raises the last OSError."""
     for _ in range(_TRIES - 1):
