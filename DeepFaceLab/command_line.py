@@ -6,6 +6,8 @@ where the overlay has one, else DeepFaceLab's own.
 """
 import importlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from accel import compat, host
@@ -16,6 +18,7 @@ SORT_METHODS = ("blur", "motion-blur", "face-yaw", "face-pitch", "face-source-re
                 "final-fast")
 # Two names that stock's command line offers for methods it knows under others.
 SORT_ALIASES = {"final-by-blur": "final", "final-by-size": "final-fast"}
+DEFAULT_FRAMES = type("Default", (str,), {})("png")  # told from a png that was typed by not being the same object
 
 
 # --- what the commands do --------------------------------------------------------------------
@@ -127,11 +130,12 @@ def run_video_from_sequence(arguments):
     if arguments.list_codecs:
         script("VideoEd").list_codecs(arguments.output_file)
         return
+    arguments.ext_asked = True if arguments.ext == DEFAULT_FRAMES and arguments.ext is not DEFAULT_FRAMES else None
     script("VideoEd").video_from_sequence(input_dir=arguments.input_dir, output_file=arguments.output_file,
                                           reference_file=arguments.reference_file, ext=arguments.ext, fps=arguments.fps,
                                           bitrate=arguments.bitrate, include_audio=arguments.include_audio,
                                           lossless=arguments.lossless,
-                                          **given(arguments, "codec", "crf", "preset", "pix_fmt"))
+                                          **given(arguments, "codec", "crf", "preset", "pix_fmt", "ext_asked"))
 
 
 def run_enhance(arguments):
@@ -179,6 +183,7 @@ def begin(arguments):
     """Prepare a command that is ours alone: log, answers, and every other program goes first."""
     if arguments.log is not None:
         host.set_log_file(arguments.log)
+    host.log_details("{}\nPython {} on {}".format(subprocess.list2cmdline(sys.argv), sys.version, compat.system()))
     host.set_unattended(arguments.yes)
     compat.set_lowest_priority()
 
@@ -368,7 +373,7 @@ def add_videoed(command, group):
     given = [p.path("--input-dir", help="Folder of the frames."),
              p.path("--output-file", help="The video to write.")]
     p.path("--reference-file", required=False, help="Video that gives frame rate and sound." + first)
-    p.text("--ext", default="png", help="Format of the frames (png).")
+    p.text("--ext", default=DEFAULT_FRAMES, help="Format of the frames (png).")
     p.number("--fps", help="Frames a second, unless there is a reference file.")
     p.number("--bitrate", help="Bitrate of the video in Mbit/s.")
     p.flag("--include-audio", help="Take the sound of the reference file.")

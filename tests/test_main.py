@@ -214,7 +214,9 @@ def test_log(alone):
     lines = log.read_text(encoding="utf-8").splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in lines)
     texts = [line[20:] for line in lines]
-    assert texts[:2] == ["Loading 漢", "[5] : 5"] and "/!\\ Stop." in texts
+    begun = texts.index("Loading 漢")
+    assert texts[begun + 1] == "[5] : 5" and "/!\\ Stop." in texts
+    assert "--input-dir faces" in texts[0] and any(text.startswith("Python 3.") for text in texts[:begun])
     assert "Traceback (most recent call last):" in texts and "Stop." in texts[-2] + texts[-1]
 
 

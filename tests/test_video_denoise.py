@@ -7,9 +7,11 @@ import random
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections import OrderedDict
 
 import clips
@@ -20,7 +22,7 @@ import naive.video as naive_video
 import numpy as np
 import pytest
 from accel import compat, files, host
-from accel.video import denoise, process, tools
+from accel.video import denoise, frames, process, tools
 from crash_shim import BROKEN, DONE, KILLED, REFUSED
 from mainscripts import VideoEd
 from program import PROGRAM
@@ -250,6 +252,9 @@ def test_a_damaged_frame_is_not_replaced_by_its_neighbour(found, monkeypatch, fo
     middle = len(data) // 2
     data[middle:middle + 200] = bytes((7 * value + 1) % 256 for value in data[middle:middle + 200])
     write(folder, os.path.basename(path), bytes(data))
+    name = os.path.basename(path)
+    assert "These frames cannot be read: {} (damaged).".format(name) in refused(monkeypatch, found, folder)
+    monkeypatch.setattr(frames, "_READ_THROUGH_BYTES", 0)        # as of a folder that is too large for it
     assert "See that each frame can be opened" in refused(monkeypatch, found, folder)
 
 
@@ -589,9 +594,10 @@ class Small:
 
 
 def picture_of(data):
-    """A picture that is whole for those who look at its head and end."""
-    head = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR\0\0\0\1\0\0\0\1"
-    return head + data + b"\0\0\0\0IEND\xaeB`\x82"
+    """A picture that is whole for those who look at its parts."""
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)), (b"tEXt", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(inner)) + kind + inner + struct.pack(">I", zlib.crc32(kind + inner)) for kind, inner in parts)
 
 
 def denoise_in_python(command, on_progress=None, cwd=None):

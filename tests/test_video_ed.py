@@ -239,6 +239,30 @@ def test_frames_of_other_sizes_are_named(workspace, monkeypatch):
     assert "These frames are not 96x64 as the others, and are scaled to it: 00007.png (48x48), 00008.png (48x48)." in out
 
 
+def test_a_typed_png_is_taken_from_a_mixed_folder(workspace):
+    """The .bat files name no extension, and then most files decide; who names one is heard."""
+    clips.write_frames(workspace / "data_dst" / "merged", 30, suffix=".jpg")
+    words = line_8(workspace, "result.mp4") + ["--yes"]
+    assert "The 30 jpg are joined" in run("video-from-sequence", *words)[1]
+    assert "The 24 png are joined" in run("video-from-sequence", *(words + ["--ext", "png"]))[1]
+
+
+def test_tif_frames(workspace, monkeypatch):
+    folder = workspace / "data_dst" / "merged"
+    for path in folder.iterdir():
+        path.unlink()
+    clips.write_frames(folder, 4, suffix=".tif")
+    assert ": 4 frames, 96x64" in join(monkeypatch, workspace)
+
+
+def test_lossless_says_what_is_lost(workspace, monkeypatch):
+    assert "Nothing is lost; some players" in join(monkeypatch, workspace, lossless=True, bitrate=None)
+    assert "The encoder loses nothing, but yuv420p holds less colour than the frames;" in join(
+        monkeypatch, workspace, lossless=True, bitrate=None, pix_fmt="yuv420p")
+    assert "prores_ks has no preset: --preset is not used." in join(
+        monkeypatch, workspace, output="result.mov", codec="prores_ks", preset="slow")
+
+
 def test_many_names_are_not_all_told(workspace, monkeypatch):
     for path in (workspace / "data_dst" / "merged").iterdir():
         path.write_bytes(b"")
@@ -279,17 +303,29 @@ def test_a_reference_without_sound_is_told(workspace, monkeypatch):
     ({"codec": "x264"}, "There is no encoder x264. Choose one of: libx264, libx265"),
     ({"codec": "prores_ks"}, "prores_ks does not go into .mp4 files, but into .mov."),
     ({"codec": "libsvtav1", "lossless": True}, "libsvtav1 cannot work without loss. Those that can: libx264"),
-    ({"codec": "libx264", "crf": 77}, "The quality of libx264 goes from 0 to 51, and 0 is the best; 77 is outside."),
+    ({"crf": 20}, "--crf, --bitrate and --lossless exclude each other."),
+    ({"crf": 20, "bitrate": None, "lossless": True}, "--crf, --bitrate and --lossless exclude each other."),
+    ({"output_file": "data_dst.mp4", "reference_file": "data_dst.*"}, "is the file that is read; the new video would"),
+    ({"output_file": "link.mp4", "reference_file": "data_dst.*"}, "is the file that is read; the new video would"),
+    ({"output_file": "data_dst/merged/00001.png"}, "is the name of a picture. Name the video like result.mp4."),
+    ({"output_file": "result.webm", "codec": None}, "Name another with --codec; --list-codecs shows them all."),
+    ({"output_file": "result.xyz"}, "This kind of file cannot hold it: take .mp4, .mov or .mkv."),
+    ({"bitrate": None, "crf": 77}, "The quality of libx264 goes from 0 to 51, and 0 is the best; 77 is outside."),
     ({"fps": 0}, "0 frames a second cannot be."),
-    ({"preset": "warp"}, "ffmpeg failed")])
+    ({"preset": "warp"}, "libx264 works here, but not with the --preset or --pix-fmt given"),
+    ({"codec": "libx265", "pix_fmt": "warp"}, "libx265 works here, but not with the --preset or --pix-fmt given")])
 def test_what_cannot_be_is_refused_with_what_to_do(workspace, monkeypatch, change, words):
     monkeypatch.chdir(str(workspace))
     (workspace / "data_dst" / "merged" / "00001.txt").write_text("words")
+    os.symlink("data_dst.mp4", "link.mp4")
+    before = (workspace / "data_dst.mp4").read_bytes()
+    host.set_unattended(change.get("codec", "") is None)
     options = dict(input_dir="data_dst/merged", output_file="result.mp4", ext="png", lossless=False, codec="libx264",
                    bitrate=4, fps=25)
     options.update(change)
     assert words in refused(monkeypatch, VideoEd.video_from_sequence, **options)
     assert not (workspace / "result.mp4").exists()
+    assert (workspace / "data_dst.mp4").read_bytes() == before
     assert [name for name in os.listdir(str(workspace)) if name.startswith(".")] == []
 
 
@@ -351,6 +387,26 @@ def test_old_frames_are_asked_for(workspace, monkeypatch):
     text = asked(monkeypatch, "", VideoEd.extract_video, str(workspace / "data_dst.mp4"), str(out), "png", 0)
     assert re.search(r"\[y\] .*data_src holds 40 png files of before. Delete them\? \( y/n \) : y\n", text)
     assert len(os.listdir(str(out))) == clips.COUNT + 1
+
+
+def test_a_picture_that_is_the_video_is_not_deleted(workspace, monkeypatch):
+    out = workspace / "data_src"
+    clips.write_frames(out, 3)
+    clips.run([clips.bundled().ffmpeg, "-v", "error", "-i", str(workspace / "data_dst.mp4"), "-f", "apng",
+               str(out / "data_src.png")])
+    words = refused(monkeypatch, VideoEd.extract_video, str(out / "data_src.*"), str(out), "png", 0)
+    assert "data_src.png lies among the frames of before, which are deleted." in words
+    assert len(os.listdir(str(out))) == 4
+
+
+def test_two_extractions_do_not_mix(workspace, monkeypatch):
+    out = workspace / "data_src"
+    out.mkdir()
+    with VideoEd.extract.locked(str(out)):
+        code, _, err = run("extract-video", "--input-file", str(workspace / "data_dst.mp4"), "--output-dir", str(out),
+                           "--fps", "0", "--output-ext", "png")
+    assert code == 1 and "Frames are still being written into" in err
+    assert os.listdir(str(out)) == []
 
 
 def test_the_factor_of_stocks_own_main_is_taken(workspace, monkeypatch):

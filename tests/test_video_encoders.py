@@ -45,8 +45,8 @@ TABLE = {
     ("hevc_videotoolbox", BITRATE): ("-b:v 16M", "yuv420p"),
     ("hevc_videotoolbox", QUALITY): ("-q:v 70", "yuv420p"),
     ("prores_ks", BITRATE): ("-profile:v 3 -vendor apl0", "yuv422p10le"),
-    ("ffv1", BITRATE): ("-level 3 -g 1 -slicecrc 1 -slices 16", "bgr0"),
-    ("ffv1", LOSSLESS): ("-level 3 -g 1 -slicecrc 1 -slices 16", "bgr0"),
+    ("ffv1", BITRATE): ("-level 3 -g 1 -slicecrc 1", "bgr0"),
+    ("ffv1", LOSSLESS): ("-level 3 -g 1 -slicecrc 1", "bgr0"),
 }
 OF_OLD = {("h264_nvenc", LOSSLESS): "-preset lossless", ("hevc_nvenc", LOSSLESS): "-preset lossless"}
 HEVC = ["libx265", "hevc_nvenc", "hevc_amf", "hevc_qsv", "hevc_videotoolbox"]

@@ -55,6 +55,7 @@ def test_listing(tmp_path):
     for name in ("2.png", "10.png", "1.JPG", "3.jpeg", "4.jpg", "x.txt", "5.tif"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "6.png").mkdir()
+    (tmp_path / "._7.png").write_bytes(b"what macOS leaves on other disks")
 
     def found(wanted=None):
         listed = frames.listing(str(tmp_path), wanted)
@@ -121,6 +122,44 @@ def test_hostile_heads_end(one_path, tail):
         file.write(b"\xff\xd8\xff" + tail)
     size, words = frames._look(one_path)
     assert words is not None or size is not None
+
+
+def test_a_damaged_png_is_seen_by_its_checksums(tmp_path, monkeypatch):
+    paths = clips.write_frames(tmp_path, 6)
+    for name, place in (("00002.png", 20), ("00003.png", 60), ("00005.png", 45)):
+        data = bytearray((tmp_path / name).read_bytes())
+        data[place] ^= 1
+        (tmp_path / name).write_bytes(bytes(data))
+    data = (tmp_path / "00006.png").read_bytes()
+    (tmp_path / "00006.png").write_bytes(data + b"more behind the end")
+    broken = [("00002.png", "damaged"), ("00003.png", "damaged"), ("00005.png", "damaged")]
+    assert frames.check(paths).broken == broken
+    monkeypatch.setattr(frames, "_READ_THROUGH_BYTES", sum(map(os.path.getsize, paths)) // 2)
+    assert frames.check(paths).broken == []       # too many to be read through
+
+
+@pytest.mark.parametrize("dtype, shape", [(np.uint8, (20, 33, 3)), (np.uint16, (20, 33)), (np.uint8, (1, 1))])
+def test_size_of_a_tif(tmp_path, dtype, shape):
+    cv2.imwrite(str(tmp_path / "x.tif"), np.zeros(shape, dtype))
+    assert looked(tmp_path / "x.tif") == ((shape[1], shape[0]), None)
+    (tmp_path / "x.tif").write_bytes(b"II*\0 no tif at all")
+    assert looked(tmp_path / "x.tif")[1] == "no picture in it"
+
+
+def test_a_bar_follows_the_check(tmp_path):
+    moved = []
+
+    class Bar:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            moved.append("end")
+
+        def update(self, step):
+            moved.append(step)
+    frames.check(clips.write_frames(tmp_path, 4), lambda total: moved.append(total) or Bar())
+    assert moved == [4, 1, 1, 1, 1, "end"]
 
 
 def test_check_of_a_folder(tmp_path):

@@ -45,7 +45,7 @@ def joined(found, folder, output, name="libx264", mode=encoders.BITRATE, rate=cl
     """Join the frames of a folder; return (Result, Video of what came out)."""
     paths = frames.listing(str(folder)).paths
     source = probe.probe(found, reference) if reference else None
-    job, _ = join.make_job(paths, frames.check(paths).size, str(output), reference, source and source.video,
+    job, _ = join.make_job(found, paths, frames.check(paths).size, str(output), reference, source and source.video,
                            source.sounds[0] if sound else None, rate)
     result = join.run(found, job, encoders.ENCODERS[name], wish_of(name, mode, **wish), bar)
     return result, probe.probe(found, str(output)).video

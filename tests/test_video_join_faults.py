@@ -41,7 +41,7 @@ def run(found, folder, name="libx264", reference=None, mode=encoders.BITRATE, va
     """Join the frames. Return the Result and what was shown."""
     paths = frames.listing(str(folder / "frames")).paths
     source = probe.probe(found, reference) if reference else None
-    job, _ = join.make_job(paths, (96, 64), str(folder / "out.mp4"), reference, source and source.video,
+    job, _ = join.make_job(found, paths, (96, 64), str(folder / "out.mp4"), reference, source and source.video,
                            source.sounds[0] if source else None, clips.RATE)
     return join.run(found, job, encoders.ENCODERS[name], encoders.Wish(mode, value, None, None),
                     lambda total: host.progress(total=total, leave=False))
@@ -128,7 +128,7 @@ def test_sound_that_cannot_be_copied_is_encoded(folder, capsys):
     found = stand_in(folder, "dies at once", when=("-c:a", "copy"), words="Could not find tag for codec")
     result = run(found, folder, reference=reference)
     assert (result.encoder, result.copied) == ("libx264", False)
-    assert "(Could not find tag for codec). Trying again with the sound encoded as AAC." in capsys.readouterr().out
+    assert "The sound cannot be copied (Could not find tag for codec) and is encoded as AAC." in capsys.readouterr().out
     assert [sound.codec for sound in probe.probe(clips.bundled(), str(folder / "out.mp4")).sounds] == ["aac"]
 
 
@@ -137,7 +137,7 @@ def test_a_frame_that_vanishes_stops_without_a_second_try(folder):
     paths = frames.listing(str(folder / "frames")).paths
     os.remove(paths[12])
     found = stand_in(folder, "real")
-    job, _ = join.make_job(paths, (96, 64), str(folder / "out.mp4"), reference, None,
+    job, _ = join.make_job(found, paths, (96, 64), str(folder / "out.mp4"), reference, None,
                            probe.probe(found, reference).sounds[0], clips.RATE)
     with pytest.raises(host.UserError, match="00013.png cannot be read: No such file.*the old video is as it was"):
         join.run(found, job, encoders.ENCODERS["libx265"], encoders.Wish(encoders.BITRATE, 4, None, None),
@@ -167,7 +167,8 @@ def test_a_card_that_is_missing_is_not_offered_and_not_used(folder):
     out, err = start(folder, "--codec", "libx265").communicate(timeout=60)
     assert b"/!\\ libx265 does not work here: Cannot load nvcuda.dll. libx264 is used instead.\n" in out, err
     assert b"30 frames, 96x64, 25 frames a second, libx264" in out
-    assert len(fake_ffmpeg.commands(found.ffmpeg, ["libx265"])) == trials == 1
+    # who names an encoder may have mended it, so that it is tried again
+    assert (trials, len(fake_ffmpeg.commands(found.ffmpeg, ["libx265"]))) == (1, 2)
 
 
 def test_a_codec_that_this_ffmpeg_lacks(folder):
@@ -220,7 +221,7 @@ def test_ctrl_c_leaves_nothing_behind(folder):
     assert process_.returncode == 130 and b"Stopped by Ctrl-C" in err and b"Traceback" not in err
     assert psutil.wait_procs(children, timeout=2)[1] == []
     assert (folder / "out.mp4").read_bytes() == OLD
-    assert sorted(os.listdir(str(folder))) == ["bin", "frames", "out.mp4"]
+    assert set(os.listdir(str(folder))) - {"cache"} == {"bin", "frames", "out.mp4"}
 
 
 def test_a_kill_leaves_the_old_video_and_the_next_start_works(folder):
@@ -239,8 +240,7 @@ def test_a_kill_leaves_the_old_video_and_the_next_start_works(folder):
         path.unlink()
     out, err = start(folder, "--yes").communicate(timeout=60)
     assert b": 30 frames" in out, err
-    assert sorted(os.listdir(str(folder))) == ["bin", "cache", "frames", "out.mp4"] or \
-        sorted(os.listdir(str(folder))) == ["bin", "frames", "out.mp4"]
+    assert set(os.listdir(str(folder))) - {"cache"} == {"bin", "frames", "out.mp4"}
 
 
 def test_two_windows_do_not_write_one_video(folder):

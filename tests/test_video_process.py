@@ -341,7 +341,11 @@ FULL = ["[out#0/mp4 @ 0x55a1] Could not write header (incorrect codec parameters
       "Error opening input files: No such file or directory"], "Error opening input: No such file or directory",
      "See that the file is still there"),
     (["[swscaler @ 0x1] deprecated pixel format used", "[libx264 @ 0x1] Error setting preset/tune nope/(null)."],
-     "Error setting preset/tune nope/(null).", "Start again"),
+     "Error setting preset/tune nope/(null).", "Leave --preset and --pix-fmt out"),
+    (["Unknown pixel format requested: warp."], "Unknown pixel format requested: warp.", "Leave --preset and --pix-fmt out"),
+    (["[xyz @ 0x1] Unable to find a suitable output format for 'file:a.xyz'"],
+     "Unable to find a suitable output format for 'file:a.xyz'", "This kind of file cannot hold it"),
+    (["Output file #0 does not contain any stream"], "Output file #0 does not contain any stream", "no picture in it"),
     (["[swscaler @ 0x1] deprecated pixel format used"], "deprecated pixel format used", "Start again"),
     ([], "it ended with code 1", "Start again")])
 def test_reasons_and_failures(lines, why, advice):

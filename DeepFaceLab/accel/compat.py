@@ -12,6 +12,12 @@ import sys
 is_windows = os.name == "nt"
 
 
+def system():
+    """Return what this system calls itself (str), for the log."""
+    import platform
+    return platform.platform()
+
+
 # --- processor and priority ------------------------------------------------------------------
 
 def cpu_count():
@@ -172,6 +178,14 @@ def close_and_remove(handle, path):
     except OSError:
         pass
     handle.close()
+
+
+def kept_open(handle):
+    """Return the options of subprocess.Popen with which a child keeps a file locked by lock_file open.
+
+    None gives none. Windows locks files for one process alone: there the child keeps nothing.
+    """
+    return {} if handle is None or is_windows else {"pass_fds": (handle.fileno(),)}
 
 
 # Where an environment has its Python: on Windows a virtual one in Scripts, one of conda at the top.

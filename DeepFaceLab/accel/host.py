@@ -50,12 +50,13 @@ def _stock_console():
     return getattr(sys.modules.get("core.interact"), "interact", None)
 
 
-def progress(iterable=None, desc="", total=None, leave=True):
+def progress(iterable=None, desc="", total=None, leave=True, delay=0):
     """Return an open progress bar (a tqdm: iterate over it, or call update(n); close it or use `with`).
 
-    One line of ASCII on stderr with rate and time left, as stock's; leave=False wipes it at the end.
+    One line of ASCII on stderr with rate and time left, as stock's; leave=False wipes it at the end. delay: seconds
+    in which nothing is shown yet.
     """
-    bar = _tqdm()(iterable, desc=desc, total=total, leave=leave, ascii=True)
+    bar = _tqdm()(iterable, desc=desc, total=total, leave=leave, ascii=True, **({"delay": delay} if delay else {}))
     _bars.add(bar)
     return bar
 

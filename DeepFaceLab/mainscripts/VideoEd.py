@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from accel import host
-from accel.video import colour, cut, denoise, encoders, extract, frames, join, probe, rate, tools, trial
+from accel.video import colour, cut, denoise, encoders, extract, frames, join, probe, rate, tools, trial, whole_file
 
 FPS_HELP = "How many frames of every second of the video will be extracted. 0 - full fps"
 FORMAT_HELP = "png is lossless, but extraction is x10 slower for HDD, requires x10 more disk space than jpg."
@@ -41,15 +41,19 @@ def extract_video(input_file, output_dir, output_ext=None, fps=None, hwaccel=Non
     extract.begin(found, source, output_ext, fps, hwaccel)
     folder = os.path.abspath(str(output_dir))
     os.makedirs(folder, exist_ok=True)
-    _clear_old_frames(folder, output_ext)
-    count = extract.run(found, source, folder, output_ext, fps, _bar("Extracting"), hwaccel)
+    with extract.locked(folder) as lock:
+        _clear_old_frames(folder, output_ext, source)
+        count = extract.run(found, source, folder, output_ext, fps, _bar("Extracting"), hwaccel, lock)
     host.log_info("{:,} frames are in {}.".format(count, folder))
 
 
-def _clear_old_frames(folder, extension):
+def _clear_old_frames(folder, extension, source):
     old = extract.old_frames(folder, extension)
     if not old:
         return
+    if any(os.path.samefile(path, source) for path in old):
+        raise host.UserError("{} lies among the frames of before, which are deleted. Move it to another folder, then "
+                             "start again.".format(source))
     if not host.ask_bool("{} holds {:,} {} files of before. Delete them?".format(folder, len(old), extension), True):
         raise host.UserError("Nothing was changed. Move the files of before to another folder, then start again.")
     for path in old:
@@ -102,13 +106,13 @@ def denoise_image_sequence(input_dir, ext=None, factor=None):
 
 
 def _frames_to_denoise(folder):
-    listed = frames.files.image_paths(folder)
+    listed = frames.image_paths(folder)
     if not listed:
         raise host.UserError("There are no images in {}. Extract the frames of a video first.".format(folder))
     if len({os.path.splitext(path)[1] for path in listed}) > 1:
         raise host.UserError("All images in {} should be with the same extension. Move the others to another folder."
                              .format(os.path.basename(folder)))
-    about = frames.check(listed)
+    about = frames.check(listed, _checking_bar)
     _refuse_broken(about)
     if about.resized:
         raise host.UserError("All frames must have one size, and most are {}x{}, but not: {}. Nothing was changed. "
@@ -125,11 +129,12 @@ def _tell_changed(names):
 # --- video-from-sequence ---------------------------------------------------------------------
 
 def video_from_sequence(input_dir, output_file, reference_file=None, ext=None, fps=None, bitrate=None,
-                        include_audio=False, lossless=None, codec=None, crf=None, preset=None, pix_fmt=None):
+                        include_audio=False, lossless=None, codec=None, crf=None, preset=None, pix_fmt=None,
+                        ext_asked=False):
     """Join the frames of a folder to a video.
 
     codec: name of the encoder, None asks; crf: quality number of the encoder in the place of a bitrate; preset,
-    pix_fmt: as the encoder has them.
+    pix_fmt: as the encoder has them; ext_asked: True when `ext` is more than the default of a command line.
     """
     folder = os.path.abspath(str(input_dir))
     if not os.path.isdir(folder):
@@ -139,11 +144,15 @@ def video_from_sequence(input_dir, output_file, reference_file=None, ext=None, f
     suffix = os.path.splitext(output)[1]
     if not suffix:
         raise host.UserError("{} has no extension. Name the video like result.mp4.".format(output))
+    if frames.files.is_image_name(output):
+        raise host.UserError("{} is the name of a picture. Name the video like result.mp4.".format(output))
+    if crf is not None and (lossless or bitrate is not None):
+        raise host.UserError("--crf, --bitrate and --lossless exclude each other. Give one of them.")
     found = tools.find()
     if codec is not None:
         encoders.named(codec)
     if ext is None:
-        ext = host.ask_str("Input image format (extension)", DEFAULT_KIND)
+        ext, ext_asked = host.ask_str("Input image format (extension)", DEFAULT_KIND), True
     if lossless is None:
         lossless = host.ask_bool("Use lossless codec", False)
 
@@ -154,11 +163,13 @@ def video_from_sequence(input_dir, output_file, reference_file=None, ext=None, f
         fps = max(1, host.ask_int("Enter FPS", 25))
     elif fps < 1:
         raise host.UserError("{} frames a second cannot be. Give --fps a number from 1.".format(fps))
-    listed = _listing(folder, ext)
+    if reference is not None:
+        whole_file.refuse_input(output, [reference])
+    listed = _listing(folder, ext, ext_asked)
     wish = _wish(lossless, crf, bitrate, preset, pix_fmt)
-    about = frames.check(listed.paths)
+    about = frames.check(listed.paths, _checking_bar)
     _report(about)
-    job, choice = join.make_job(listed.paths, about.size, output, reference, video, sound,
+    job, choice = join.make_job(found, listed.paths, about.size, output, reference, video, sound,
                                 Fraction(fps) if fps else None)
     encoder, wish = _encoder(found, job, wish, codec, suffix)
     _tell_plan(found, job, choice, encoder, wish)
@@ -199,10 +210,10 @@ def _reference(found, reference_file, include_audio):
     return path, source.video, sound
 
 
-def _listing(folder, ext):
+def _listing(folder, ext, asked):
     kind = frames.kind_of(ext)
     listed = frames.listing(folder)
-    if kind in listed.others and kind != DEFAULT_KIND:  # png is what nobody has asked for
+    if kind in listed.others and (asked or kind != DEFAULT_KIND):
         listed = frames.listing(folder, kind)
     if not listed.paths:
         raise host.UserError("There are no images in {}. Merge first (step 7).".format(folder))
@@ -233,22 +244,28 @@ def _encoder(found, job, wish, codec, suffix):
     encoder = encoders.named(codec or encoders.DEFAULT)
     refusal = encoders.refusal(encoder, wish, suffix)
     if refusal is not None:
-        raise host.UserError(refusal)
+        raise host.UserError(refusal + ("" if codec else " Name another with --codec; --list-codecs shows them all."))
     if wish.mode == encoders.QUALITY:
         encoders.check_quality(encoder, wish.value)
-    if encoder.name == encoders.DEFAULT and encoder.name in tools.encoders(found.ffmpeg):
+    plain = wish._replace(preset=None, pixel_format=None)
+    if encoder.name == encoders.DEFAULT and wish == plain and encoder.name in tools.encoders(found.ffmpeg):
         return encoder, wish
-    result = trial.trial(found, encoder.name, wish, suffix, job.size, job.rate)
+    result = trial.trial(found, encoder.name, wish, suffix, job.size, job.rate, believe_failure=False)
     if result.works:
         return encoder, wish
-    instead = _first_that_works(found, job, join.instead(wish), suffix)
-    host.log_err("{} does not work here: {}. {} is used instead.".format(encoder.name, result.reason, instead.name))
-    return instead, join.instead(wish)
+    if wish != plain and trial.trial(found, encoder.name, plain, suffix, job.size, job.rate).works:
+        raise host.UserError("{} works here, but not with the --preset or --pix-fmt given ({}). Give another, or leave it "
+                             "out.".format(encoder.name, result.reason.rstrip(".")))
+    instead = _first_that_works(found, job, join.instead(encoder, wish), suffix)
+    host.log_err("{} does not work here: {}. {} is used instead.".format(
+        encoder.name, result.reason.rstrip("."), instead.name))
+    return instead, join.instead(encoder, wish)
 
 
 def _first_that_works(found, job, wish, suffix):
-    if encoders.DEFAULT in tools.encoders(found.ffmpeg):
-        return encoders.named(encoders.DEFAULT)
+    default = encoders.named(encoders.DEFAULT)
+    if default.name in tools.encoders(found.ffmpeg) and encoders.refusal(default, wish, suffix) is None:
+        return default
     for name, result in trial.offered(found, wish, suffix, job.size, job.rate).items():
         if result.works:
             return encoders.named(name)
@@ -322,9 +339,12 @@ def _tell_plan(found, job, choice, encoder, wish):
     size = colour.padded(job.size, pixel_format)
     if size != job.size:
         host.log_info("{}x{} becomes {}x{}: {} needs even numbers.".format(*job.size + size, pixel_format))
-    if wish.mode == encoders.LOSSLESS and encoder.suffixes and encoder.name != "ffv1":
-        host.log_info("Nothing is lost ({}); some players refuse such files, VLC and mpv show them.".format(
-            pixel_format))
+    if wish.mode == encoders.LOSSLESS:
+        kept = "Nothing is lost" if colour.is_rgb(pixel_format) else \
+            "The encoder loses nothing, but {} holds less colour than the frames".format(pixel_format)
+        host.log_info("{}; some players refuse such files, VLC and mpv show them.".format(kept))
+    if wish.preset is not None and encoder.preset is None:
+        host.log_info("{} has no preset: --preset is not used.".format(encoder.name))
     needed, free = join.needed_bytes(job, wish), join.free_bytes(job.output)
     if needed is not None and needed > free:
         host.log_err("The video may need {:,} MB, and {:,} MB are free. If the disk fills up, the old video stays."
@@ -352,6 +372,11 @@ def _some(texts):
 
 def _bar(title):
     return lambda total: host.progress(total=total, desc=title)
+
+
+def _checking_bar(total):
+    """A bar for the look at the frames, which goes again; few are looked at too quickly to see one."""
+    return host.progress(total=total, desc="Checking", leave=False, delay=1)
 
 
 def _titled_bar(total, title):

@@ -4,6 +4,7 @@ Frames are RGB in full range. A video in YCbCr is converted by a matrix that pla
 the same colours again; stock neither chooses it nor writes it down.
 """
 import collections
+import re
 
 Tags = collections.namedtuple("Tags", "matrix primaries transfer")
 Tags.__doc__ = """Names as ffprobe tells them; matrix "rgb" for what ffprobe calls "gbr"."""
@@ -18,6 +19,10 @@ _PRIMARIES = ("bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "b
 _TRANSFERS = ("bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "linear", "iec61966-2-1", "iec61966-2-4",
               "bt1361e", "bt2020-10", "bt2020-12", "smpte2084", "smpte428", "arib-std-b67")
 _OPTION_NAMES = {"bt470m": "gamma22", "bt470bg": "gamma28"}  # what -color_trc calls them up to ffmpeg 5
+
+# How many pixels across and down share their colour.
+_HALVED = ((r"420|nv12|nv21|p01\d", (2, 2)), (r"422|nv16|nv20|p21\d", (2, 1)), (r"410", (4, 4)), (r"411", (4, 1)),
+           (r"440", (1, 2)))
 
 HD_LINES = 720
 _SD_MATRICES = ("bt709", "smpte170m", "bt470bg")
@@ -63,10 +68,10 @@ def arguments(tags, pixel_format, version=None):
         tags, bounds = RGB, "pc"
         filters = "format={}".format(pixel_format)
     else:
-        bounds = "tv"
+        bounds = "pc" if pixel_format.startswith("yuvj") else "tv"
         # the usual rounding of the scaler is off by 3 levels in some colours
-        filters = "scale=out_color_matrix={}:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,format={}".format(
-            _SCALE_NAMES[tags.matrix], pixel_format)
+        filters = "scale=out_color_matrix={}:out_range={}:flags=bicubic+accurate_rnd+full_chroma_int,format={}".format(
+            _SCALE_NAMES[tags.matrix], bounds, pixel_format)
     if version is None or version >= _FRAME_TAGS:
         # ffmpeg 7 believes the frames more than the options below; ProRes always does
         filters += ",setparams=range={}:colorspace={}:color_primaries={}:color_trc={}".format(
@@ -77,13 +82,12 @@ def arguments(tags, pixel_format, version=None):
 
 def padded(size, pixel_format):
     """Return the size (width, height) that a pixel format can hold: rounded up to what it halves."""
-    return tuple(length + length % factor for length, factor in zip(size, halves(pixel_format)))
+    return tuple(length + -length % factor for length, factor in zip(size, halves(pixel_format)))
 
 
 def halves(pixel_format):
-    """Return (2 or 1, 2 or 1): by what width and height of a pixel format must be divisible."""
-    for name, factors in (("yuv420", (2, 2)), ("yuvj420", (2, 2)), ("nv12", (2, 2)), ("p010", (2, 2)),
-                          ("yuv422", (2, 1)), ("yuvj422", (2, 1))):
-        if pixel_format.startswith(name):
+    """Return by what width and height of a pixel format must be divisible: (2, 2) for yuv420p."""
+    for pattern, factors in _HALVED:
+        if re.search(pattern, pixel_format):
             return factors
     return 1, 1

@@ -132,7 +132,6 @@ _HEVC = ("libx265", "hevc_nvenc", "hevc_amf", "hevc_qsv", "hevc_videotoolbox")
 _EXTRA = {
     "libx265": ["-x265-params", "log-level=error"],  # else it tells its settings as warnings
     "libaom-av1": ["-row-mt", "1"],
-    "ffv1": ["-slices", "16"],
 }
 _USUAL_PRESET = {"libsvtav1": "8", "libaom-av1": "6"}  # their own are for patient people
 

@@ -1,11 +1,13 @@
 """The frames of a video to pictures in a folder."""
+import contextlib
 import os
 import re
 
-from .. import files, host
+from .. import compat, files, folder_lock, host
 from . import frames, probe, process, tools
 
 _FRAME = r"\d{5,}\."
+_LOCK = ".extract.lock"
 
 
 def command(found, source, extension, fps, hwaccel=None, first_only=False):
@@ -47,35 +49,65 @@ def begin(found, source, extension, fps, hwaccel=None):
         raise process.failure(ending, "Nothing was changed.")
 
 
-def run(found, source, folder, extension, fps, open_bar, hwaccel=None):
+@contextlib.contextmanager
+def locked(folder):
+    """Keep other extractions out of a folder while the body runs; yields the lock for `run`.
+
+    Raises host.UserError when one is at work, or when the folder cannot be written to.
+    """
+    path = os.path.join(folder, _LOCK)
+    try:
+        handle = folder_lock.take(path)
+    except BlockingIOError as error:
+        raise host.UserError("Frames are still being written into {}, by another window or by the ffmpeg of one that "
+                             "was closed. Wait until it has ended, then start again.".format(folder)) from error
+    except OSError as error:
+        raise host.UserError("{} cannot be written to: {}. Free the folder, then start again.".format(
+            folder, error.strerror or error)) from error
+    try:
+        yield handle
+    finally:
+        compat.close_and_remove(handle, path)
+
+
+def run(found, source, folder, extension, fps, open_bar, hwaccel=None, lock=None):
     """Write the frames into a folder that has none of this extension; return how many (int).
 
-    Each picture is there whole or not at all. Raises host.UserError, with the frames so far left in place.
+    lock: what `locked` yields; ffmpeg holds it, too, should it outlive this program. Each picture is there whole
+    or not at all. Raises host.UserError, with the frames so far left in place.
     """
-    video = probe.probe(found, source).video
     _remove_halves(folder, extension)
     pictures = _Pictures(folder, extension)
     try:
-        with open_bar(expected(video, fps)) as bar:
+        with open_bar(_expected(found, source, fps)) as bar:
             show = process.bar_updater(bar)
 
             def follow(progress):
                 show(progress)
                 pictures.look()
-            ending = process.run(command(found, source, extension, fps, hwaccel), on_progress=follow, cwd=folder)
+            ending = process.run(command(found, source, extension, fps, hwaccel), on_progress=follow, cwd=folder,
+                                 held=lock)
         if ending.exit_code == 0 and not ending.stalled:
+            _name_the_rest(folder, extension)
             pictures.look()
     finally:
         _remove_halves(folder, extension)
         pictures.remove_broken()
-    written = len(old_frames(folder, extension))
-    kept = "{} frames are in {}.".format(written, folder)
+    written = pictures.written()
+    kept = "{:,} frames are in {}.".format(written, folder)
     if ending.exit_code != 0 or ending.stalled:
         raise process.failure(ending, kept)
-    if written != ending.frames:
-        raise host.UserError("ffmpeg tells of {} frames, but {} Make room on the disk, then start again.".format(
-            ending.frames, kept))
+    if written < ending.frames:
+        raise host.UserError("ffmpeg tells of {:,} frames, but {} Make room on the disk, close programs that show the "
+                             "frames, then start again.".format(ending.frames, kept))
     return written
+
+
+def _expected(found, source, fps):
+    try:
+        return expected(probe.probe(found, source).video, fps)
+    except host.UserError:
+        return None  # a song with a cover, say: ffmpeg may know what to do with it all the same
 
 
 def expected(video, fps):
@@ -94,7 +126,8 @@ class _Pictures:
 
     def __init__(self, folder, extension):
         self._folder = folder
-        self._name = "{:05d}." + extension
+        self._suffix = "." + extension
+        self._name = "{:05d}" + self._suffix
         self._known = frames.kind_of(extension) in ("png", "jpg")
         self._seen = 0
         self._broken = []
@@ -113,6 +146,11 @@ class _Pictures:
             raise host.UserError("{} could not be written whole. The frames before it are in their places. Make room "
                                  "on the disk, then start again.".format(self._broken[0]))
 
+    def written(self):
+        """Return how many pictures of ours there are (int)."""
+        return sum(re.match(_FRAME, name) is not None and os.path.splitext(name)[1] == self._suffix
+                   for name in os.listdir(self._folder))
+
     def remove_broken(self):
         """Remove the pictures that are not whole."""
         try:
@@ -125,9 +163,18 @@ class _Pictures:
         return os.path.join(self._folder, self._name.format(number))
 
 
-def _remove_halves(folder, extension):
-    """Remove what ffmpeg had not yet given its name."""
+def _halves(folder, extension):
+    """Return the paths of what ffmpeg has not yet given its name."""
     pattern = re.compile(_FRAME + re.escape(extension) + r"\.tmp$")
-    for entry in os.listdir(folder):
-        if pattern.match(entry):
-            files.remove_if_there(os.path.join(folder, entry))
+    return [os.path.join(folder, entry) for entry in sorted(os.listdir(folder)) if pattern.match(entry)]
+
+
+def _name_the_rest(folder, extension):
+    """Name the pictures that ffmpeg could not name: on Windows a virus scanner may have held them."""
+    for path in _halves(folder, extension):
+        files.retry_busy(os.replace, path, path[:-len(".tmp")])
+
+
+def _remove_halves(folder, extension):
+    for path in _halves(folder, extension):
+        files.remove_if_there(path)

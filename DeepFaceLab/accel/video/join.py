@@ -41,23 +41,22 @@ def arguments(found, attempt, output):
                               tools.version(found.ffmpeg), tools.encoders(found.ffmpeg))
 
 
-def attempts(found, job, encoder, wish):
-    """Return the Attempts to make in turn: as wished; with sound encoded; by libx264, with reasons in between."""
-    copied = job.sound is not None and encoders.can_copy_sound(job.sound.codec, os.path.splitext(job.output)[1])
+def attempts(found, job, encoder, wish, copied):
+    """Return the Attempts to make in turn: as wished, then by libx264 if the file can hold what it makes."""
     ways = [Attempt(encoder, wish, copied)]
-    if copied:
-        ways.append(Attempt(encoder, wish, False))
-    if encoder.name != encoders.DEFAULT and encoders.DEFAULT in tools.encoders(found.ffmpeg):
-        ways.append(Attempt(encoders.ENCODERS[encoders.DEFAULT], instead(wish), False))
+    other, suffix = encoders.ENCODERS[encoders.DEFAULT], os.path.splitext(job.output)[1]
+    if (encoder is not other and encoders.DEFAULT in tools.encoders(found.ffmpeg)
+            and encoders.refusal(other, instead(encoder, wish), suffix) is None):
+        ways.append(Attempt(other, instead(encoder, wish), copied))
     return ways
 
 
-def instead(wish):
+def instead(encoder, wish):
     """Return the Wish for libx264 when another encoder has failed: the same mode, its own usual numbers."""
-    value = wish.value
     if wish.mode == encoders.QUALITY:
-        value = encoders.ENCODERS[encoders.DEFAULT].qualities[2]
-    return encoders.Wish(wish.mode, value, None, None)
+        return encoders.Wish(wish.mode, encoders.ENCODERS[encoders.DEFAULT].qualities[2], None, None)
+    mode = encoders.LOSSLESS if encoder.bitrate is None else wish.mode  # who takes FFV1 wants to lose nothing
+    return encoders.Wish(mode, wish.value, None, None)
 
 
 def run(found, job, encoder, wish, open_bar):
@@ -67,8 +66,8 @@ def run(found, job, encoder, wish, open_bar):
     open_bar(total): a progress bar. Raises host.UserError when nothing works, a frame cannot be decoded, or
     the file cannot be written.
     """
-    ways = attempts(found, job, encoder, wish)
     with whole_file.WholeFile(job.output) as place:
+        ways = attempts(found, job, encoder, wish, _can_copy(found, job, place.part))
         for number, attempt in enumerate(ways):
             ending, why = _encode(found, job, attempt, place.part, open_bar)
             if why is None:
@@ -77,14 +76,21 @@ def run(found, job, encoder, wish, open_bar):
                 return Result(attempt.encoder.name, arguments(found, attempt, job.output)[1], attempt.copied, size)
             if number + 1 == len(ways) or any(_NEVER_AGAIN in line for line in ending.lines):
                 raise _failure(job, ending, why)
-            host.log_info(_next_step(attempt, ways[number + 1], why))
+            host.log_err("{} failed here: {}. {} is used instead.".format(
+                attempt.encoder.name, why, ways[number + 1].encoder.name))
 
 
-def _next_step(failed, following, why):
-    if following.encoder is failed.encoder:
-        return "The sound could not be copied or the encoder failed ({}). Trying again with the sound encoded " \
-               "as AAC.".format(why)
-    return "{} failed here: {}. {} is used instead.".format(failed.encoder.name, why, following.encoder.name)
+def _can_copy(found, job, part):
+    """Tell whether the sound can be copied as it is; the first seconds are, to see it."""
+    if job.sound is None or not encoders.can_copy_sound(job.sound.codec, os.path.splitext(job.output)[1]):
+        return False
+    ending = process.run([found.ffmpeg] + list(process.OPENING) + list(process.GUARDED) + [
+        "-t", "5", "-i", "file:" + job.reference, "-map", "0:{}".format(job.sound.index)]
+        + encoders.sound_arguments(True, "") + ["file:" + part])
+    if ending.exit_code == 0 and not ending.stalled:
+        return True
+    host.log_info("The sound cannot be copied ({}) and is encoded as AAC.".format(process.reason(ending)))
+    return False
 
 
 def _encode(found, job, attempt, part, open_bar):
@@ -151,8 +157,13 @@ def free_bytes(output):
     return shutil.disk_usage(folder).free
 
 
-def make_job(paths, size, output, reference, video, sound, fps):
+def make_job(found, paths, size, output, reference, video, sound, fps):
     """Return (Job, rate.Choice or None). reference, video, sound: of the reference file, or None; fps: without it."""
-    choice = rate.choose(len(paths), video) if video is not None and video.nominal_rate else None
+    choice = None
+    if video is not None and video.nominal_rate:
+        choice = rate.choose(len(paths), video)
+        if choice.warning is not None or video.nominal_rate != video.average_rate:
+            # the time of a file is that of its longest track
+            choice = rate.choose(len(paths), probe.counted(found, reference, video))
     tags = colour.choose(size[1], video.colour if video is not None else None)
     return Job(paths, size, choice.rate if choice else fps, tags, reference, sound, output), choice

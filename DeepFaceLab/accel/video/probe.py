@@ -170,6 +170,15 @@ def count_frames(found, path):
     return ending.frames if ending.exit_code == 0 else None
 
 
+def counted(found, path, video):
+    """Return a Video with its frames counted and the time that they take, which is not that of the whole file."""
+    frames = count_frames(found, path)
+    if not frames:
+        return video
+    rate = video.average_rate or video.nominal_rate
+    return video._replace(frames=frames, seconds=float(frames / rate) if rate else video.seconds)
+
+
 def _known(text):
     return None if text in (None, "", "unknown", "unspecified", "reserved") else text
 

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 
-from .. import host
+from .. import compat, host
 
 # Without a frame for so long ffmpeg hangs. The slowest encoders look ahead for minutes in 3840x2160.
 STALL_SECONDS = 900.0
@@ -34,23 +34,29 @@ Ending.__doc__ = """How ffmpeg ended. frames: as it counted them; lines: the las
 stalled: True when it was killed because it no longer moved."""
 
 
-def run(command, feed=None, on_progress=None, stall_seconds=None, cwd=None):
+def run(command, feed=None, on_progress=None, stall_seconds=None, cwd=None, held=None):
     """Run an ffmpeg command (list of str, with OPENING) to its end and return an Ending.
 
     feed: iterable of buffers for its stdin, taken one at a time; when ffmpeg ends early the rest is not
     taken, and what the iterable raises is raised here. on_progress(Progress) is called from another
-    thread, about twice a second; what it raises is raised here, too. Whatever ends this call ends the process.
-    Raises host.UserError when it does not start.
+    thread, about twice a second; what it raises is raised here, too. held: a locked file (folder_lock.take) that
+    stays locked as long as ffmpeg lives. Whatever ends this call ends the process. Raises host.UserError when it
+    does not start.
     """
     host.log_details("$ " + subprocess.list2cmdline(command))
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=cwd)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=cwd,
+                                   **compat.kept_open(held))
     except OSError as error:
         raise host.UserError("{} does not start: {}. Put a working ffmpeg there.".format(
             command[0], error.strerror or error)) from error
     _started.add(process)
-    return _Run(process, on_progress, STALL_SECONDS if stall_seconds is None else stall_seconds).to_end(feed)
+    ending = _Run(process, on_progress, STALL_SECONDS if stall_seconds is None else stall_seconds).to_end(feed)
+    host.log_details("ffmpeg ended: code {}, {} frames{}{}".format(
+        ending.exit_code, ending.frames, ", stalled" if ending.stalled else "",
+        "".join("\n    " + line for line in ending.lines)))
+    return ending
 
 
 _started = weakref.WeakSet()
@@ -71,7 +77,7 @@ class _Run:
         self._process = process
         self._on_progress = on_progress
         self._stall_seconds = stall_seconds
-        self._moved = time.monotonic()
+        self._moves = 0
         self._ours = False  # it is we who take time, not ffmpeg
         self._stalled = False
         self._showing = False  # on_progress is at work; a console may keep it waiting for long
@@ -124,10 +130,10 @@ class _Run:
             while True:
                 self._ours = True
                 block = next(blocks, None)
-                self._moved, self._ours = time.monotonic(), False
+                self._moves, self._ours = self._moves + 1, False
                 if block is None or self._fault is not None or not self._hand_over(block):
                     break
-                self._moved = time.monotonic()
+                self._moves += 1
         finally:
             if hasattr(blocks, "close"):
                 blocks.close()
@@ -149,8 +155,13 @@ class _Run:
         return True
 
     def _watch(self):
-        while not self._over.wait(min(1.0, self._stall_seconds / 4)):
-            if not self._ours and time.monotonic() - self._moved > self._stall_seconds:
+        """End an ffmpeg that does not move. Only time that is seen passing counts: a machine may sleep."""
+        pause = min(1.0, self._stall_seconds / 4)
+        still, moves = 0.0, -1
+        while not self._over.wait(pause):
+            waiting = self._ours or self._showing or moves != self._moves
+            still, moves = 0.0 if waiting else still + pause, self._moves
+            if still > self._stall_seconds:
                 self._stalled = True
                 self._process.kill()
                 return
@@ -164,7 +175,7 @@ class _Run:
                 continue
             progress = _progress(figures)
             if progress[:2] != last:  # the speed alone moves even while ffmpeg hangs
-                last, self._moved = progress[:2], time.monotonic()
+                last, self._moves = progress[:2], self._moves + 1
             self._frames = progress.frames
             if self._on_progress is not None and self._fault is None:
                 self._show(progress)
@@ -210,6 +221,10 @@ _ADVICE = (
     (r"Input/output error", "The disk reports a fault: copy your files to another disk before you go on."),
     (r"Cannot allocate memory|Out of memory|std::bad_alloc", "There is not enough memory: close other programs, then "
                                                              "start again."),
+    (r"setting preset|Possible presets|Unknown pixel format", "Leave --preset and --pix-fmt out, or give others."),
+    (r"does not contain any stream", "There is no picture in it: choose a video."),
+    (r"suitable output format|incorrect codec parameters|Only VP8", "This kind of file cannot hold it: take .mp4, .mov "
+                                                                    "or .mkv."),
     (r"Unknown encoder|Encoder not found|Unknown decoder", "This ffmpeg lacks it: choose another encoder."),
     (r"Invalid data found|moov atom not found|could not find codec",
      "The video is damaged or is none: try to play it."),

@@ -9,6 +9,7 @@ Choice.__doc__ = """rate: Fraction; missing: how many frames there are fewer tha
 # A duration is rounded and may begin late by a frame or two; 30 and 29.97 lie 0.1 % apart.
 _FEW_FRAMES = 2
 _SMALL_SHARE = 0.0005
+_FASTEST = 1000  # a second; what is more is the clock of the file, not a rate of frames
 
 
 def choose(frame_count, video):
@@ -21,6 +22,8 @@ def choose(frame_count, video):
     nominal, average = video.nominal_rate or video.average_rate, video.average_rate
     if nominal is None:
         raise ValueError("the reference tells no frame rate")
+    if nominal > _FASTEST and average is not None:
+        nominal = average
     if not video.seconds:
         missing = None if video.frames is None else video.frames - frame_count
         return Choice(nominal, missing, None)

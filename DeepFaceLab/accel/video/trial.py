@@ -2,6 +2,7 @@
 
 An ffmpeg lists encoders whose card, driver or library is missing; only trying tells.
 """
+import atexit
 import collections
 import json
 import os
@@ -15,8 +16,9 @@ from . import colour, encoders, process, tools
 FRAMES = 3
 # Drivers come and go; what failed is tried again after a day.
 _FAILURE_SECONDS = 24 * 3600
-_STALL_SECONDS = 60.0
+_STALL_SECONDS = 40.0
 _KEPT = 500
+_LARGE_PIXELS = 2560 * 1440
 
 Trial = collections.namedtuple("Trial", "works reason")
 Trial.__doc__ = """works: bool; reason: why not (str), None if it works."""
@@ -37,7 +39,8 @@ def offered(found, wish, suffix, size, rate, fresh=False):
         return trial(found, name, _usual(name, wish), suffix, size, rate, book, fresh)
 
     def run_all(chosen):
-        workers = min(4, max(2, compat.cpu_count()))
+        # four encoders of 7680x4320 at once take 5 GB
+        workers = 1 if size[0] * size[1] > _LARGE_PIXELS else min(4, max(2, compat.cpu_count()))
         return {outcome.item: outcome.value if outcome.error is None else Trial(False, str(outcome.error))
                 for outcome in pools.map_threads(run, chosen, workers)}
     results = run_all([name for name in names if name != "libaom-av1"])
@@ -52,13 +55,16 @@ def _usual(name, wish):
     return wish._replace(value=encoder.qualities[2]) if wish.mode == encoders.QUALITY else wish
 
 
-def trial(found, name, wish, suffix, size, rate, book=None, fresh=False):
-    """Return the Trial of one encoder, from an earlier one of the same ffmpeg and kind if there was one."""
+def trial(found, name, wish, suffix, size, rate, book=None, fresh=False, believe_failure=True):
+    """Return the Trial of one encoder, from an earlier one of the same ffmpeg and kind if there was one.
+
+    fresh: believe no earlier one; believe_failure: False believes only one that worked.
+    """
     own_book = book is None
     book = _Book(found.ffmpeg) if own_book else book
     key = json.dumps([name, list(wish), suffix.lower(), list(size)])
     kept = None if fresh else book.get(key)
-    if kept is None:
+    if kept is None or not (kept.works or believe_failure):
         kept = _try(found, name, wish, suffix, size, rate)
         book.put(key, kept)
     if own_book:
@@ -71,6 +77,7 @@ def _try(found, name, wish, suffix, size, rate):
     if name not in has:
         return Trial(False, "this ffmpeg was built without it")
     folder = tempfile.mkdtemp(prefix="encoder-trial-")
+    _folders.add(folder)
     path = os.path.join(folder, "trial" + suffix)
     try:
         command, (width, height) = trial_command(found, name, wish, suffix, size, rate, path)
@@ -84,6 +91,17 @@ def _try(found, name, wish, suffix, size, rate):
             return Trial(False, "it lost frames in the trial")
         return Trial(True, None)
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _folders.discard(folder)
+
+
+_folders = set()  # of trials that are under way
+
+
+@atexit.register
+def _remove_folders():
+    """Remove what is left when the program is interrupted while threads try encoders."""
+    for folder in list(_folders):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -135,6 +153,11 @@ class _Book:
         if not self._new or self._path is None:
             return
         everything = self._read()
+        for key, (works, _, _) in self._new.items():
+            if works:  # the card or driver is there now: what failed without it is worth another try
+                kind = key[:key.index(",", len(self._program))]
+                everything = {other: entry for other, entry in everything.items()
+                              if entry[0] or not other.startswith(kind)}
         everything.update(self._new)
         newest = sorted(everything.items(), key=lambda pair: pair[1][2])[-_KEPT:]
         try:
