@@ -81,7 +81,10 @@ def test_words(tags, pixel_format, version, expected):
     ("yuv420p", False, (2, 2)), ("yuv420p10le", False, (2, 2)), ("yuvj420p", False, (2, 2)), ("nv12", False, (2, 2)),
     ("p010le", False, (2, 2)), ("yuv422p", False, (2, 1)), ("yuv422p10le", False, (2, 1)), ("yuvj422p", False, (2, 1)),
     ("yuv444p", False, (1, 1)), ("yuv444p10le", False, (1, 1)), ("gbrp", True, (1, 1)), ("bgr24", True, (1, 1)),
-    ("bgr0", True, (1, 1)), ("rgb24", True, (1, 1)), ("0rgb", True, (1, 1))])
+    ("bgr0", True, (1, 1)), ("rgb24", True, (1, 1)), ("0rgb", True, (1, 1)),
+    ("yuva420p", False, (2, 2)), ("yuva422p10le", False, (2, 1)), ("yuva444p10le", False, (1, 1)), ("nv21", False, (2, 2)),
+    ("nv16", False, (2, 1)), ("p210le", False, (2, 1)), ("yuv411p", False, (4, 1)), ("yuv410p", False, (4, 4)),
+    ("yuv440p", False, (1, 2)), ("gray", False, (1, 1)), ("gbrap10le", True, (1, 1))])
 def test_pixel_formats(pixel_format, rgb, halves):
     assert (colour.is_rgb(pixel_format), colour.halves(pixel_format)) == (rgb, halves)
     for size in itertools.product((95, 96), (63, 64)):
@@ -145,3 +148,16 @@ def test_the_decoder_of_these_tests_minds_the_tags(found, tmp_path):
                            "h264_metadata=matrix_coefficients=6", wrong])
     right, other = clips.means(clips.decode(found, path)[0]), clips.means(clips.decode(found, wrong)[0])
     assert np.abs(np.subtract(right["green"], other["green"])).max() > 10
+
+
+def test_full_range_where_the_format_says_so(found, tmp_path):
+    """yuvj420p holds black as 0 and white as 255, and players take it so."""
+    pictures = clips.frames(3)
+    path = str(tmp_path / "out.mp4")
+    command = [found.ffmpeg] + list(process.OPENING) + trial.raw_input((96, 64), clips.RATE) + [
+        "-c:v", "libx264", "-crf", "1"] + colour.arguments(BT601, "yuvj420p", tools.version(found.ffmpeg)) + [path]
+    assert process.run(command, pictures).exit_code == 0
+    assert probe.probe(found, path).video.colour.range == "pc"
+    means = clips.means(clips.decode(found, path)[-1])
+    for patch in clips.PATCHES:
+        assert np.abs(np.subtract(means[patch], clips.PATCHES[patch][1])).max() <= SAME_COLOUR

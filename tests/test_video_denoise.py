@@ -301,15 +301,16 @@ def test_permissions_are_kept(monkeypatch, capsys, folder):
     assert [os.stat(path).st_mode for path in paths] == before
 
 
+@pytest.mark.parametrize("relative", [True, False])
 @pytest.mark.parametrize("one_device", [True, False])
-def test_a_link_stays_a_link(tmp_path, monkeypatch, folder, one_device):
+def test_a_link_stays_a_link(tmp_path, monkeypatch, folder, one_device, relative):
     if not one_device:
         monkeypatch.setattr(compat, "same_device", lambda a, b: False)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     path = os.path.join(folder, "00003.png")
     os.rename(path, str(elsewhere / "picture.png"))
-    os.symlink(str(elsewhere / "picture.png"), path)
+    os.symlink("../elsewhere/picture.png" if relative else str(elsewhere / "picture.png"), path)
     expected = by_stock(clips.bundled(), folder)
     denoised(clips.bundled(), folder)
     assert frames_in(folder) == expected

@@ -170,6 +170,22 @@ def test_frames_taken_from_a_video_last_as_long_as_it(found, tmp_path, kind):
     assert probe.count_frames(found, str(output)) == len(os.listdir(str(tmp_path / "frames")))
 
 
+@pytest.mark.parametrize("kind, rate", [("plain", 25), ("doubled", 25), ("ntsc", clips.NTSC)])
+@pytest.mark.parametrize("seconds", [0.3, 3.1])
+def test_sound_of_another_length_does_not_change_the_rate(found, tmp_path, kind, rate, seconds):
+    """mkv, and every file without ffprobe, tells only how long the longest track is."""
+    about = clips.KINDS[kind]
+    picture = clips.make(found, tmp_path, kind, name="picture")
+    reference = str(tmp_path / "reference.mkv")
+    clips.run([found.ffmpeg, "-v", "error", "-i", picture, "-f", "lavfi", "-i", "sine=d={}".format(seconds),
+               "-map", "0", "-map", "1", "-c:v", "copy", "-c:a", "aac", reference])
+    paths = clips.write_frames(tmp_path / "frames", about.count)
+    source = probe.probe(found, reference)
+    job, choice = join.make_job(found, paths, (96, 64), "out.mp4", reference, source.video, None, None)
+    assert abs(float(job.rate) - float(rate)) < 0.02
+    assert choice.warning is None and abs(choice.missing) <= 1
+
+
 def test_frames_of_all_kinds_have_the_colours_they_are_seen_in(found, tmp_path):
     picture = clips.frame(0)
     folder = tmp_path / "frames"

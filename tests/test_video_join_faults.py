@@ -79,11 +79,12 @@ def test_a_fault_leaves_the_old_video(folder, way, options, words):
 
 def test_a_hang_is_ended(folder, monkeypatch):
     monkeypatch.setattr(process, "STALL_SECONDS", 0.5)
+    children = psutil.Process().children(recursive=True)
     started = time.monotonic()
     said = refused(stand_in(folder, "hangs", after=1000), folder)
     assert said.startswith("ffmpeg no longer moved and was stopped. " + STAYS)
     assert time.monotonic() - started < 10
-    assert psutil.Process().children(recursive=True) == []
+    assert psutil.Process().children(recursive=True) == children
 
 
 def test_frames_lost_in_the_file_are_noticed(folder, monkeypatch):
@@ -130,6 +131,35 @@ def test_sound_that_cannot_be_copied_is_encoded(folder, capsys):
     assert (result.encoder, result.copied) == ("libx264", False)
     assert "The sound cannot be copied (Could not find tag for codec) and is encoded as AAC." in capsys.readouterr().out
     assert [sound.codec for sound in probe.probe(clips.bundled(), str(folder / "out.mp4")).sounds] == ["aac"]
+
+
+def test_who_wants_no_loss_gets_none_from_libx264_either(folder):
+    """FFV1 knows no bitrate; what is asked of it is asked of the other, too."""
+    found = stand_in(folder, "fails encoders", failing=["ffv1"])
+    paths = frames.listing(str(folder / "frames")).paths
+    job, _ = join.make_job(found, paths, (96, 64), str(folder / "out.mkv"), None, None, None, clips.RATE)
+    result = join.run(found, job, encoders.ENCODERS["ffv1"], encoders.Wish(encoders.BITRATE, 4, None, None),
+                      lambda total: host.progress(total=total, leave=False))
+    assert (result.encoder, result.pixel_format) == ("libx264", "bgr24")
+    back = clips.decode(clips.bundled(), str(folder / "out.mkv"))
+    assert all((picture == original).all() for picture, original in zip(back, clips.frames(30)))
+
+
+def test_libx264_is_no_way_out_for_a_file_that_cannot_hold_it(folder):
+    found = stand_in(folder, "real")
+    job = join.Job([], (96, 64), clips.RATE, None, None, None, str(folder / "out.webm"))
+    ways = join.attempts(found, job, encoders.ENCODERS["libaom-av1"], encoders.Wish(encoders.BITRATE, 4, None, None), False)
+    assert [way.encoder.name for way in ways] == ["libaom-av1"]
+
+
+def test_an_encoder_that_dies_late_keeps_the_copied_sound(folder, capsys):
+    reference = clips.make(clips.bundled(), folder, "with aac", name="reference")
+    found = stand_in(folder, "fails encoders", failing=["libx265"])
+    result = run(found, folder, "libx265", reference=reference)
+    assert (result.encoder, result.copied) == ("libx264", True)
+    encodings = [call for call in fake_ffmpeg.commands(found.ffmpeg, ["-progress"]) if "rawvideo" in call]
+    assert len(encodings) == 2                   # each encoder once
+    assert "/!\\ libx265 failed here: it broke. libx264 is used instead." in capsys.readouterr().out
 
 
 def test_a_frame_that_vanishes_stops_without_a_second_try(folder):
@@ -251,9 +281,9 @@ def test_two_windows_do_not_write_one_video(folder):
 
 
 def test_threads_and_processes_end(folder):
-    before = threading.active_count()
+    before, children = threading.active_count(), psutil.Process().children(recursive=True)
     run(clips.bundled(), folder)
-    assert psutil.Process().children(recursive=True) == []
+    assert psutil.Process().children(recursive=True) == children
     wait_for(lambda: threading.active_count() <= before, 5)
 
 

@@ -12,7 +12,7 @@ import fake_ffmpeg
 import numpy as np
 import psutil
 import pytest
-from accel import host
+from accel import compat, folder_lock, host
 from accel.video import process, trial
 from accel.video.process import Ending, Progress
 
@@ -220,6 +220,30 @@ def test_a_stall_ends_it(tmp_path, count, speaks):
     assert ending.stalled and ending.exit_code != 0 and 0.4 < time.monotonic() - started < 3
     assert feed is None or feed.closed == 1
     assert process.reason(ending) == "it no longer moved"
+
+
+def test_a_console_that_holds_is_no_stall(tmp_path):
+    """Marking text in a Windows console holds whoever writes to it, for hours if need be."""
+    path = fake_ffmpeg.make(tmp_path, "reports fewer", real=clips.bundled().ffmpeg, fewer=0)
+    assert process.run(to_nothing(path), Feed(5), lambda progress: time.sleep(1.5), stall_seconds=0.5) == Ending(
+        0, 5, [], False)
+
+
+def test_a_lock_lasts_as_long_as_ffmpeg(tmp_path):
+    """Should we be killed, an ffmpeg that works on keeps the next start out of the folder."""
+    path = fake_ffmpeg.make(tmp_path, "hangs")
+    lock = folder_lock.take(str(tmp_path / "lock"))
+    thread = threading.Thread(target=process.run, args=(to_nothing(path),), kwargs={"held": lock, "stall_seconds": 3})
+    thread.start()
+    while not left_over():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    lock.close()
+    with pytest.raises(BlockingIOError):
+        folder_lock.take(str(tmp_path / "lock"))
+    left_over()[0].kill()
+    thread.join()
+    compat.close_and_remove(folder_lock.take(str(tmp_path / "lock")), str(tmp_path / "lock"))
 
 
 def test_a_slow_feed_is_no_stall():

@@ -309,3 +309,30 @@ def test_the_stand_in_is_what_it_seems(tmp_path):
     found = stand_in(tmp_path)
     assert os.stat(found.ffmpeg).st_mode & stat.S_IXUSR
     assert tools.version(found.ffmpeg) == tools.version(clips.bundled().ffmpeg)
+
+
+def test_what_works_now_forgets_what_failed_before(tmp_path):
+    """--list-codecs tries another size than the join: a driver that was installed since must not stay unknown."""
+    found = stand_in(tmp_path, "dies at once")
+    for name in ("libx264", "libx265"):
+        for size in ((96, 64), (128, 96)):
+            trial.trial(found, name, AS_16_MBIT, ".mp4", size, RATE)
+    with open(found.ffmpeg) as file:
+        broken = file.read()
+    times = os.stat(found.ffmpeg)
+    script = broken.replace('"way": "dies at once"', '"way": "real"') + "#"
+    with open(found.ffmpeg, "w") as file:                   # the same file to those who look at size and time
+        file.write(script[:len(broken)].ljust(len(broken), "#"))
+    os.utime(found.ffmpeg, ns=(times.st_atime_ns, times.st_mtime_ns))
+    fake_ffmpeg.forget(found.ffmpeg)
+    assert trial.trial(found, "libx264", AS_16_MBIT, ".mp4", (160, 96), RATE).works
+    assert trial.trial(found, "libx264", AS_16_MBIT, ".mp4", (96, 64), RATE).works
+    assert not trial.trial(found, "libx265", AS_16_MBIT, ".mp4", (96, 64), RATE).works     # nothing is known of it
+    assert tried(found) == ["libx264", "libx264"]
+
+
+def test_who_asks_for_an_encoder_does_not_get_an_old_failure(tmp_path):
+    found = stand_in(tmp_path, "dies at once")
+    for believe, times in ((True, 1), (True, 1), (False, 2), (False, 3)):
+        trial.trial(found, "libx264", AS_16_MBIT, ".mp4", SIZE, RATE, believe_failure=believe)
+        assert len(tried(found)) == times
