@@ -17,6 +17,7 @@ from fractions import Fraction
 
 import cv2
 import numpy as np
+import pytest
 from accel import compat
 from accel.video import tools
 from accel.video.tools import Tools
@@ -62,6 +63,46 @@ def ffmpegs():
 def called(found):
     """Return a short name of Tools for the name of a test."""
     return "bundled" if found.ffprobe is None else "path"
+
+
+@pytest.fixture(params=ffmpegs(), ids=called)
+def found(request):
+    """Each of the ffmpegs in turn; a module of tests says `found = clips.found`."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def kept_clips(tmp_path_factory):
+    """A function that makes a clip once a module, each in a folder of its own; as `found`."""
+    folder, made = tmp_path_factory.mktemp("clips"), {}
+
+    def make_once(kind, found=bundled()):
+        if (kind, found) not in made:
+            made[kind, found] = make(found, folder / str(len(made)), kind)
+        return made[kind, found]
+    return make_once
+
+
+class Bar:
+    """A progress bar that shows nothing; `totals` are those it was opened with."""
+
+    n = 0
+    totals = []
+
+    def __init__(self, total=None, title=None):
+        self.totals.append(total)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def update(self, *arguments):
+        pass
+
+    def set_postfix_str(self, *arguments, **options):
+        pass
 
 
 # --- pictures -------------------------------------------------------------------------------------

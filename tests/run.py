@@ -12,7 +12,8 @@ SOURCES = ["DeepFaceLab", "benchmarks", "installer", "tests", "tools", "install.
 LINT = ["-m", "flake8", "--isolated", "--max-line-length=120", "--select=F,E501,E9,W6",
         "--per-file-ignores=__init__.py:F401"]
 OLDEST_PYTHON = ["-c", "import vermin; vermin.main()", "-t=3.6-", "--violations", "--no-tips", "--quiet"]
-# Two at a time halve the wait; a file stays together, since its tests share what they have made. -n0: one after another.
+# Two at a time halve the wait; a file stays together, since its tests share what they have made.
+# `-n 0` behind the command: one after another.
 PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile"]
 NOTHING_COLLECTED = 5
 

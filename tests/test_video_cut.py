@@ -34,43 +34,13 @@ with open(sys.argv[0] + ".pid", "w") as file:
 '''
 
 
-class Bar:
-    """A progress bar that keeps its total."""
-
-    n = 0
-    totals = []
-
-    def __init__(self, total):
-        self.totals.append(total)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def update(self, *arguments):
-        pass
-
-    def set_postfix_str(self, *arguments, **options):
-        pass
+Bar = clips.Bar
 
 
-@pytest.fixture(params=clips.ffmpegs(), ids=clips.called)
-def found(request):
-    return request.param
+found = clips.found
 
 
-@pytest.fixture(scope="module")
-def kept_clips(tmp_path_factory):
-    """Return a function that makes a clip once; each in a folder of its own."""
-    folder, made = tmp_path_factory.mktemp("clips"), {}
-
-    def make(kind, found=clips.bundled()):
-        if (kind, found) not in made:
-            made[kind, found] = clips.make(found, folder / str(len(made)), kind)
-        return made[kind, found]
-    return make
+kept_clips = clips.kept_clips
 
 
 @pytest.fixture
@@ -195,7 +165,8 @@ def test_names_of_any_kind(tmp_path, monkeypatch, name):
 
 @pytest.mark.parametrize("text, seconds", [
     ("0", 0), ("00:00:00.000", 0), ("12.25", Fraction(49, 4)), ("2:03", 123), ("02:03", 123), ("1:02:03.5", 3723.5),
-    ("100:00:00", 360000), ("10s", 10), ("1500ms", Fraction(3, 2)), ("2us", Fraction(1, 500000)), ("1.", 1), (" 00:01:30.500 ", Fraction(181, 2)), ("90", 90), ("0.1", Fraction(1, 10)),
+    ("100:00:00", 360000), ("10s", 10), ("1500ms", Fraction(3, 2)), ("2us", Fraction(1, 500000)), ("1.", 1),
+    (" 00:01:30.500 ", Fraction(181, 2)), ("90", 90), ("0.1", Fraction(1, 10)),
     ("00:00:00.0000001", Fraction(1, 10 ** 7))])
 def test_what_is_a_time(text, seconds):
     assert cut.seconds_of(text) == seconds
@@ -203,7 +174,8 @@ def test_what_is_a_time(text, seconds):
 
 @pytest.mark.parametrize("text", [
     "", " ", ":", "1:", ":1", "1::2", "-1", "+1", "-00:00:01", ".5", "1,5", "00:00:00,500", "1:2:3:4", "1m",
-    "0:60", "1:90", "61:00", "1:1s", "1e3", "abc", "0x10", "00:00:00.5.5", "1 2", "00:100:00", "٣", "00:00:0３", "nan", "inf", "-i",
+    "0:60", "1:90", "61:00", "1:1s", "1e3", "abc", "0x10", "00:00:00.5.5", "1 2", "00:100:00", "٣", "00:00:0３", "nan",
+    "inf", "-i",
     "00:00:01\n00:00:02"])
 def test_what_is_no_time(text):
     with pytest.raises(host.UserError, match="is no time"):

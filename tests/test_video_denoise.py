@@ -57,30 +57,10 @@ os.execv({real!r}, [{real!r}] + sys.argv[1:])
 '''
 
 
-class Bar:
-    """A progress bar that shows nothing."""
-
-    n = 0
-
-    def __init__(self, *arguments):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def update(self, *arguments):
-        pass
-
-    def set_postfix_str(self, *arguments, **options):
-        pass
+Bar = clips.Bar
 
 
-@pytest.fixture(params=clips.ffmpegs(), ids=clips.called)
-def found(request):
-    return request.param
+found = clips.found
 
 
 @pytest.fixture
@@ -598,7 +578,8 @@ def picture_of(data):
     """A picture that is whole for those who look at its parts."""
     parts = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)), (b"tEXt", data), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(inner)) + kind + inner + struct.pack(">I", zlib.crc32(kind + inner)) for kind, inner in parts)
+        struct.pack(">I", len(inner)) + kind + inner + struct.pack(">I", zlib.crc32(kind + inner))
+        for kind, inner in parts)
 
 
 def denoise_in_python(command, on_progress=None, cwd=None):

@@ -216,8 +216,8 @@ def test_gaps_are_named(workspace, monkeypatch):
         (folder / "{:05d}.png".format(number)).unlink()
     out = join(monkeypatch, workspace, reference=str(workspace / "data_dst.mp4"))
     assert "/!\\ Numbers are missing between the frames: 3, 10 to 12.\n" in out
-    assert "/!\\ The reference has 24 frames, the folder 20: at 29.97 frames a second the result lasts 0:00.7 instead " \
-           "of 0:00.8" in out
+    assert "/!\\ The reference has 24 frames, the folder 20: at 29.97 frames a second the result lasts 0:00.7 " \
+           "instead of 0:00.8" in out
 
 
 def test_broken_frames_are_named_before_anything_is_encoded(workspace, monkeypatch):
@@ -228,15 +228,16 @@ def test_broken_frames_are_named_before_anything_is_encoded(workspace, monkeypat
     (workspace / "result.mp4").write_bytes(b"old")
     words = refused(monkeypatch, VideoEd.video_from_sequence, str(folder), str(workspace / "result.mp4"), ext="png",
                     lossless=False, codec="libx264", bitrate=4, fps=25)
-    assert words == ("These frames cannot be read: 00002.png (0 bytes), 00005.png (cut short), 00006.png (neither PNG nor "
-                     "JPG). Nothing was changed. Make them again or delete them, then start again.")
+    assert words == ("These frames cannot be read: 00002.png (0 bytes), 00005.png (cut short), 00006.png (neither PNG "
+                     "nor JPG). Nothing was changed. Make them again or delete them, then start again.")
     assert (workspace / "result.mp4").read_bytes() == b"old"
 
 
 def test_frames_of_other_sizes_are_named(workspace, monkeypatch):
     clips.write_frames(workspace / "data_dst" / "merged", 2, 48, 48, first=7)
     out = join(monkeypatch, workspace)
-    assert "These frames are not 96x64 as the others, and are scaled to it: 00007.png (48x48), 00008.png (48x48)." in out
+    assert "These frames are not 96x64 as the others, and are scaled to it: 00007.png (48x48), 00008.png (48x48)." \
+        in out
 
 
 def test_a_typed_png_is_taken_from_a_mixed_folder(workspace):
@@ -381,8 +382,8 @@ def test_old_frames_are_asked_for(workspace, monkeypatch):
     out = workspace / "data_src"
     clips.write_frames(out, 40)
     (out / "aligned").mkdir()
-    words = refused(monkeypatch, lambda: asked(monkeypatch, "n\n", VideoEd.extract_video, str(workspace / "data_dst.mp4"),
-                                               str(out), "png", 0))
+    words = refused(monkeypatch, lambda: asked(monkeypatch, "n\n", VideoEd.extract_video,
+                                               str(workspace / "data_dst.mp4"), str(out), "png", 0))
     assert words.startswith("Nothing was changed.") and len(os.listdir(str(out))) == 41
     text = asked(monkeypatch, "", VideoEd.extract_video, str(workspace / "data_dst.mp4"), str(out), "png", 0)
     assert re.search(r"\[y\] .*data_src holds 40 png files of before. Delete them\? \( y/n \) : y\n", text)

@@ -44,21 +44,10 @@ def quiet(tmp_path, monkeypatch):
     host.set_unattended(False)
 
 
-@pytest.fixture(params=clips.ffmpegs(), ids=clips.called)
-def found(request):
-    return request.param
+found = clips.found
 
 
-@pytest.fixture(scope="module")
-def kept_clips(tmp_path_factory):
-    """Return a function that makes a clip once."""
-    folder, made = tmp_path_factory.mktemp("clips"), {}
-
-    def make(kind, found=clips.bundled()):
-        if (kind, found) not in made:
-            made[kind, found] = clips.make(found, folder / str(len(made)), kind)
-        return made[kind, found]
-    return make
+kept_clips = clips.kept_clips
 
 
 @pytest.fixture
@@ -264,7 +253,8 @@ def test_old_frames_stay_when_the_input_is_no_video(monkeypatch, workspace, data
         data = data[:len(data) // 3]  # the index at its end is gone
     (workspace / "film.mp4").write_bytes(data)
     for found in clips.ffmpegs():
-        assert "The video is damaged or is none" in refused(monkeypatch, workspace, "png", 0, found=found, source=workspace / "film.mp4")
+        words = refused(monkeypatch, workspace, "png", 0, found=found, source=workspace / "film.mp4")
+        assert "The video is damaged or is none" in words
 
 
 def test_old_frames_stay_when_the_input_has_sound_alone(monkeypatch, workspace):

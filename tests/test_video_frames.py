@@ -73,7 +73,8 @@ def looked(path):
 
 
 @pytest.mark.parametrize("suffix, options", [
-    (".png", []), (".jpg", []), (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]), (".jpg", [cv2.IMWRITE_JPEG_RST_INTERVAL, 4]),
+    (".png", []), (".jpg", []), (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
+    (".jpg", [cv2.IMWRITE_JPEG_RST_INTERVAL, 4]),
     (".png", [cv2.IMWRITE_PNG_COMPRESSION, 0])])
 @pytest.mark.parametrize("size", [(1, 1), (33, 20), (700, 300)])
 def test_size_and_end(tmp_path, suffix, options, size):

@@ -25,9 +25,7 @@ def own_cache(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
 
 
-@pytest.fixture(params=clips.ffmpegs(), ids=clips.called)
-def found(request):
-    return request.param
+found = clips.found
 
 
 def bar(total):

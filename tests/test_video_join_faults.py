@@ -62,7 +62,8 @@ def test_missing(folder):
 
 @pytest.mark.parametrize("way, options, words", [
     ("dies at once", {}, "ffmpeg failed (code 1). " + STAYS + " Start again"),
-    ("dies reading", {"after": 96 * 64 * 3 * 5 + 17, "words": "Segmentation fault"}, "ffmpeg failed (code 1). " + STAYS),
+    ("dies reading", {"after": 96 * 64 * 3 * 5 + 17, "words": "Segmentation fault"},
+     "ffmpeg failed (code 1). " + STAYS),
     ("dies reading", {"after": 50000, "words": "No space left on device"}, "The disk is full: make room"),
     ("fails at the end", {"code": 69}, "ffmpeg failed (code 69). " + STAYS),
     ("fails at the end", {"words": "av_interleaved_write_frame(): Permission denied"}, "protected or open in another"),
@@ -98,11 +99,13 @@ def test_frames_lost_in_the_file_are_noticed(folder, monkeypatch):
                                   "hevc_amf", "h264_qsv", "hevc_qsv", "h264_videotoolbox", "hevc_videotoolbox"])
 @pytest.mark.parametrize("mode", [encoders.BITRATE, encoders.QUALITY])
 def test_an_encoder_that_fails_is_replaced_with_its_reason(folder, capsys, name, mode):
-    found = stand_in(folder, "fails encoders", failing=[name], words="[{} @ 0x5581] No capable devices found".format(name))
+    found = stand_in(folder, "fails encoders", failing=[name],
+                     words="[{} @ 0x5581] No capable devices found".format(name))
     encoder = encoders.ENCODERS[name]
     result = run(found, folder, name, mode=mode, value=9 if mode == encoders.BITRATE else encoder.qualities[2])
     assert result.encoder == "libx264"
-    assert "{} failed here: No capable devices found. libx264 is used instead.\n".format(name) in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "/!\\ {} failed here: No capable devices found. libx264 is used instead.\n".format(name) in shown
     assert len(clips.decode(clips.bundled(), str(folder / "out.mp4"))) == 30
     asked, instead = [call for call in fake_ffmpeg.commands(found.ffmpeg, ["-progress"]) if "rawvideo" in call]
     assert asked[asked.index("-c:v") + 1] == name and instead[instead.index("-c:v") + 1] == "libx264"
@@ -148,7 +151,8 @@ def test_who_wants_no_loss_gets_none_from_libx264_either(folder):
 def test_libx264_is_no_way_out_for_a_file_that_cannot_hold_it(folder):
     found = stand_in(folder, "real")
     job = join.Job([], (96, 64), clips.RATE, None, None, None, str(folder / "out.webm"))
-    ways = join.attempts(found, job, encoders.ENCODERS["libaom-av1"], encoders.Wish(encoders.BITRATE, 4, None, None), False)
+    wish = encoders.Wish(encoders.BITRATE, 4, None, None)
+    ways = join.attempts(found, job, encoders.ENCODERS["libaom-av1"], wish, False)
     assert [way.encoder.name for way in ways] == ["libaom-av1"]
 
 
@@ -203,7 +207,8 @@ def test_a_card_that_is_missing_is_not_offered_and_not_used(folder):
 
 def test_a_codec_that_this_ffmpeg_lacks(folder):
     out, err = start(folder, "--codec", "h264_videotoolbox").communicate(timeout=60)
-    assert b"h264_videotoolbox does not work here: this ffmpeg was built without it. libx264 is used instead." in out, err
+    assert (b"h264_videotoolbox does not work here: this ffmpeg was built without it. libx264 is used instead."
+            in out), err
 
 
 def test_without_libx264_the_next_that_works_is_taken(folder, monkeypatch, capsys):

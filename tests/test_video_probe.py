@@ -18,9 +18,7 @@ NTSC = clips.NTSC
 FFPROBE = [found.ffprobe for found in clips.ffmpegs() if found.ffprobe]
 
 
-@pytest.fixture(params=clips.ffmpegs(), ids=clips.called)
-def found(request):
-    return request.param
+found = clips.found
 
 
 def rounded(rate):

@@ -20,9 +20,7 @@ DRIVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "video_driver.
 RAW = trial.raw_input((96, 64), clips.RATE)
 
 
-@pytest.fixture(params=clips.ffmpegs(), ids=clips.called)
-def found(request):
-    return request.param
+found = clips.found
 
 
 @pytest.fixture(autouse=True)
@@ -366,7 +364,8 @@ FULL = ["[out#0/mp4 @ 0x55a1] Could not write header (incorrect codec parameters
      "See that the file is still there"),
     (["[swscaler @ 0x1] deprecated pixel format used", "[libx264 @ 0x1] Error setting preset/tune nope/(null)."],
      "Error setting preset/tune nope/(null).", "Leave --preset and --pix-fmt out"),
-    (["Unknown pixel format requested: warp."], "Unknown pixel format requested: warp.", "Leave --preset and --pix-fmt out"),
+    (["Unknown pixel format requested: warp."], "Unknown pixel format requested: warp.",
+     "Leave --preset and --pix-fmt out"),
     (["[xyz @ 0x1] Unable to find a suitable output format for 'file:a.xyz'"],
      "Unable to find a suitable output format for 'file:a.xyz'", "This kind of file cannot hold it"),
     (["Output file #0 does not contain any stream"], "Output file #0 does not contain any stream", "no picture in it"),

@@ -31,7 +31,8 @@ def video(nominal=None, average=None, seconds=None, frames=None):
     # and frames extracted at that rate
     (500, video(50, 25, 10.0, 250), 50, 0),
     # the clock of the file in the place of a rate
-    (290, video(90000, Fraction(2985, 100), 10.0), Fraction(2985, 100), 8), (900000, video(90000, None, 10.0), 90000, 0),
+    (290, video(90000, Fraction(2985, 100), 10.0), Fraction(2985, 100), 8),
+    (900000, video(90000, None, 10.0), 90000, 0),
     # a phone's variable rate
     (2893, video(30, Fraction(2893, 97), 97.0, 2893), Fraction(2893, 97), 0),
     (2000, video(90000, 20, 100.0, 2000), 20, 0),

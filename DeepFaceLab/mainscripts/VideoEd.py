@@ -254,8 +254,8 @@ def _encoder(found, job, wish, codec, suffix):
     if result.works:
         return encoder, wish
     if wish != plain and trial.trial(found, encoder.name, plain, suffix, job.size, job.rate).works:
-        raise host.UserError("{} works here, but not with the --preset or --pix-fmt given ({}). Give another, or leave it "
-                             "out.".format(encoder.name, result.reason.rstrip(".")))
+        raise host.UserError("{} works here, but not with the --preset or --pix-fmt given ({}). Give another, or leave "
+                             "it out.".format(encoder.name, result.reason.rstrip(".")))
     instead = _first_that_works(found, job, join.instead(encoder, wish), suffix)
     host.log_err("{} does not work here: {}. {} is used instead.".format(
         encoder.name, result.reason.rstrip("."), instead.name))

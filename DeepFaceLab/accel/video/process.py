@@ -223,13 +223,13 @@ _ADVICE = (
                                                              "start again."),
     (r"setting preset|Possible presets|Unknown pixel format", "Leave --preset and --pix-fmt out, or give others."),
     (r"does not contain any stream", "There is no picture in it: choose a video."),
-    (r"suitable output format|incorrect codec parameters|Only VP8", "This kind of file cannot hold it: take .mp4, .mov "
+    (r"suitable output format|choose an output format|incorrect codec parameters|Only VP8", "This kind of file cannot hold it: take .mp4, .mov "
                                                                     "or .mkv."),
     (r"Unknown encoder|Encoder not found|Unknown decoder", "This ffmpeg lacks it: choose another encoder."),
     (r"Invalid data found|moov atom not found|could not find codec",
      "The video is damaged or is none: try to play it."),
-    (r"not divisible by 2", "Its width or height is an odd number, which H.264 cannot hold: extract the frames and join "
-                            "them, which adds the missing line."),
+    (r"not divisible by 2", "Its width or height is an odd number, which H.264 cannot hold: extract the frames and "
+                            "join them, which adds the missing line."),
     (r"No such file", "See that the file is still there, then start again."),
 )
 _HOLLOW = re.compile(r"^(Conversion failed!|Error (initializing|while opening|opening|sending|submitting|while "
