@@ -298,7 +298,7 @@ def test_a_reference_without_sound_is_told(workspace, monkeypatch):
     ({"input_dir": "none"}, "There is no folder none: merge first"),
     ({"input_dir": "."}, "There are no images in"),
     ({"reference_file": "none.*"}, "reference_file not found. There is no"),
-    ({"reference_file": "data_dst/merged/00001.txt"}, "is no video that ffmpeg can read"),
+    ({"reference_file": "no video.mp4"}, "is no video that ffmpeg can read"),
     ({"output_file": "result"}, "has no extension"),
     ({"output_file": "data_dst"}, "has no extension"),
     ({"codec": "x264"}, "There is no encoder x264. Choose one of: libx264, libx265"),
@@ -317,7 +317,7 @@ def test_a_reference_without_sound_is_told(workspace, monkeypatch):
     ({"codec": "libx265", "pix_fmt": "warp"}, "libx265 works here, but not with the --preset or --pix-fmt given")])
 def test_what_cannot_be_is_refused_with_what_to_do(workspace, monkeypatch, change, words):
     monkeypatch.chdir(str(workspace))
-    (workspace / "data_dst" / "merged" / "00001.txt").write_text("words")
+    (workspace / "no video.mp4").write_text("words")
     os.symlink("data_dst.mp4", "link.mp4")
     before = (workspace / "data_dst.mp4").read_bytes()
     host.set_unattended(change.get("codec", "") is None)

@@ -60,6 +60,8 @@ def run(found, source, start, end, sound, bitrate, open_bar):
         with open_bar(total) as bar:
             ending = process.run(command(found, source, start.strip(), end.strip(), sound, bitrate, place.part),
                                  on_progress=process.bar_updater(bar))
+            if ending.exit_code == 0:
+                process.fill_bar(bar, ending.frames)
         kept = "{} is as it was.".format(os.path.basename(output)) if os.path.exists(output) else "Nothing was written."
         if ending.exit_code != 0 or ending.stalled:
             raise process.failure(ending, kept)

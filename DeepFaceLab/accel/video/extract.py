@@ -87,6 +87,8 @@ def run(found, source, folder, extension, fps, open_bar, hwaccel=None, lock=None
                 pictures.look()
             ending = process.run(command(found, source, extension, fps, hwaccel), on_progress=follow, cwd=folder,
                                  held=lock)
+            if ending.exit_code == 0:
+                process.fill_bar(bar, ending.frames)
         if ending.exit_code == 0 and not ending.stalled:
             _name_the_rest(folder, extension)
             pictures.look()

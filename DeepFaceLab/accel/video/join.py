@@ -106,7 +106,7 @@ def _encode(found, job, attempt, part, open_bar):
             raise host.UserError("{}. Nothing was written, and the old video is as it was. Make this frame again "
                                  "(step 7), or delete it, then start again.".format(error)) from error
         if ending.exit_code == 0 and not ending.stalled:
-            bar.update(len(job.paths) - bar.n)
+            process.fill_bar(bar, len(job.paths))
     if ending.exit_code != 0 or ending.stalled:
         return ending, process.reason(ending)
     return ending, _wrong_count(found, job, ending, part)

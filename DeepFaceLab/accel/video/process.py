@@ -223,8 +223,8 @@ _ADVICE = (
                                                              "start again."),
     (r"setting preset|Possible presets|Unknown pixel format", "Leave --preset and --pix-fmt out, or give others."),
     (r"does not contain any stream", "There is no picture in it: choose a video."),
-    (r"suitable output format|choose an output format|incorrect codec parameters|Only VP8", "This kind of file cannot hold it: take .mp4, .mov "
-                                                                    "or .mkv."),
+    (r"suitable output format|choose an output format|incorrect codec parameters|Only VP8",
+     "This kind of file cannot hold it: take .mp4, .mov or .mkv."),
     (r"Unknown encoder|Encoder not found|Unknown decoder", "This ffmpeg lacks it: choose another encoder."),
     (r"Invalid data found|moov atom not found|could not find codec",
      "The video is damaged or is none: try to play it."),
@@ -275,3 +275,9 @@ def bar_updater(bar):
             bar.set_postfix_str("{:.2f}x".format(progress.speed), refresh=False)
         bar.update(progress.frames - bar.n)
     return update
+
+
+def fill_bar(bar, frames):
+    """Show a progress bar as full: how many frames there would be was a guess."""
+    bar.total = frames
+    bar.update(frames - bar.n)
