@@ -154,7 +154,7 @@ def _sync(work, paths, bar):
     On a full disk ffmpeg 4 writes on, empty and halved frames, and ends with 0.
     """
     new = [os.path.join(work, _OUT, _numbered(number, path)) for number, path in enumerate(paths, 1)]
-    lost = {name for name, _ in frames.check(new).broken}
+    lost = {name for name, _ in frames.check(new, through=False).broken}
     lost.update(os.path.basename(path) for path in new if frames.kind_of(path) == "tif" and not _is_whole_tif(path))
     if lost:
         raise host.UserError("ffmpeg made {} of {} frames. All frames are as they were. See that each frame can be "

@@ -141,7 +141,7 @@ class _Pictures:
             self._seen += 1
             new.append(self._path(self._seen))
         if self._known:
-            self._broken += [os.path.join(self._folder, name) for name, _ in frames.check(new).broken]
+            self._broken += [os.path.join(self._folder, name) for name, _ in frames.check(new, through=False).broken]
         else:
             self._broken += [path for path in new if os.path.getsize(path) == 0]
         if self._broken:

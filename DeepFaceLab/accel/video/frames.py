@@ -1,6 +1,7 @@
 """The frames of a video: which files they are, what is wrong with them, and their pixels in order."""
 import collections
 import contextlib
+import io
 import os
 import re
 import struct
@@ -69,13 +70,15 @@ def listing(folder, wanted=None):
     return Listing(paths, kind, counts)
 
 
-def check(paths, open_bar=None):
-    """Look at head and end of every frame, without decoding: a Check. Few frames are read through.
+def check(paths, open_bar=None, through=None):
+    """Look at head and end of every frame, without decoding: a Check.
 
-    A file that cannot be opened is a broken one. open_bar(total): a progress bar.
+    A file that cannot be opened is a broken one. open_bar(total): a progress bar; through: whether each file is
+    read to its end, which shows damage in a PNG; None: if they are few.
     """
     sizes, broken = [], []
-    look = _read_through if _are_few(paths) else _look
+    through = _are_few(paths) if through is None else through
+    look = _read_through if through else _look
     bar = open_bar(len(paths)) if open_bar is not None else contextlib.suppress()
     with bar:
         for outcome in pools.map_threads(look, paths, workers=min(4, compat.cpu_count()), ahead=256):
@@ -122,48 +125,57 @@ def _are_few(paths):
 
 
 def _read_through(path):
-    """As _look; and the checksums of a PNG must be right."""
-    size, why = _look(path)
-    if why is None and kind_of(path) == "png":
-        data = memoryview(files.read_bytes(path))
-        place = len(_PNG)
-        while bytes(data[:8]) == _PNG and place + 12 <= len(data):
-            length = struct.unpack(">I", data[place:place + 4])[0]
-            end = place + 8 + length
-            if end + 4 > len(data) or zlib.crc32(data[place + 4:end]) != struct.unpack(">I", data[end:end + 4])[0]:
-                return size, "damaged"
-            if data[place + 4:place + 8] == b"IEND":
-                break
-            place = end + 4
+    """As _look, of the whole file; and the checksums of a PNG must be right."""
+    data = files.read_bytes(path)
+    size, why = _look_into(io.BytesIO(data), path)
+    if why is None and data.startswith(_PNG) and not _has_right_checksums(memoryview(data)):
+        why = "damaged"
     return size, why
+
+
+def _has_right_checksums(data):
+    """Tell whether all parts of a PNG (memoryview) are there and have the checksums that they carry."""
+    place = len(_PNG)
+    while place + 12 <= len(data):
+        end = place + 8 + int.from_bytes(data[place:place + 4], "big")
+        if end + 4 > len(data) or zlib.crc32(data[place + 4:end]) != int.from_bytes(data[end:end + 4], "big"):
+            return False
+        if data[place + 4:place + 8] == b"IEND":
+            return True
+        place = end + 4
+    return False
 
 
 def _look(path):
     """Return ((width, height) or None, what is wrong or None)."""
     with open(path, "rb", 0) as stream:
-        head = stream.read(_HEAD_BYTES)
-        if not head:
-            return None, "0 bytes"
-        tail = head
-        if len(head) == _HEAD_BYTES:
-            stream.seek(-_TAIL_BYTES, os.SEEK_END)
-            tail = stream.read(_TAIL_BYTES)
-        if kind_of(path) == "tif":
-            size = _tif_size(path)
-            return size, None if size is not None else "no picture in it"
-        if head.startswith(_PNG):
-            size = struct.unpack(">II", head[16:24]) if len(head) >= 24 else None
-            end = _PNG_END
-        elif head.startswith(_JPEG):
-            size, end = _jpeg_size(stream, head), _JPEG_END
-        else:
-            return None, "neither PNG nor JPG"
-        if end not in tail:
-            # some programs add bytes behind the end
-            stream.seek(0)
-            if end not in stream.read()[-2 ** 16:]:
-                return size, "cut short"
-        return size, (None if size is not None and all(size) else "no picture in it")
+        return _look_into(stream, path)
+
+
+def _look_into(stream, path):
+    head = stream.read(_HEAD_BYTES)
+    if not head:
+        return None, "0 bytes"
+    if kind_of(path) == "tif":
+        size = _tif_size(path)
+        return size, None if size is not None else "no picture in it"
+    tail = head
+    if len(head) == _HEAD_BYTES:
+        stream.seek(-_TAIL_BYTES, os.SEEK_END)
+        tail = stream.read(_TAIL_BYTES)
+    if head.startswith(_PNG):
+        size = struct.unpack(">II", head[16:24]) if len(head) >= 24 else None
+        end = _PNG_END
+    elif head.startswith(_JPEG):
+        size, end = _jpeg_size(stream, head), _JPEG_END
+    else:
+        return None, "neither PNG nor JPG"
+    if end not in tail:
+        # some programs add bytes behind the end
+        stream.seek(0)
+        if end not in stream.read()[-2 ** 16:]:
+            return size, "cut short"
+    return size, (None if size is not None and all(size) else "no picture in it")
 
 
 def _jpeg_size(stream, head):
