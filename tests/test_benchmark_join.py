@@ -190,7 +190,6 @@ def test_a_process_that_ends_before_has_its_own_code(tmp_path):
 
 
 def test_memory_of_children_counts(tmp_path):
-    pytest.importorskip("psutil")
     code = ("import subprocess, sys; subprocess.check_call([sys.executable, '-c', "
             "'block = bytearray(200000000); import time; time.sleep(0.4)'])")
     assert 200 < timing.run_process([sys.executable, "-c", code], str(tmp_path / "log")).megabytes < 500

@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from accel import host
+from accel import files, host
 from accel.video import colour, cut, denoise, encoders, extract, frames, join, probe, rate, tools, trial, whole_file
 
 FPS_HELP = "How many frames of every second of the video will be extracted. 0 - full fps"
@@ -68,15 +68,11 @@ def cut_video(input_file, from_time=None, to_time=None, audio_track_id=None, bit
     if source is None:
         raise host.UserError("input_file not found. There is no {}: check the name of the video.".format(input_file))
     found = tools.find()
-    if from_time is None:
-        from_time = host.ask_str("From time", "00:00:00.000")
-    if to_time is None:
-        to_time = host.ask_str("To time", "00:00:00.000")
-    if audio_track_id is None:
-        audio_track_id = host.ask_int("Specify audio track id.", 0)
-    if bitrate is None:
-        bitrate = host.ask_int("Bitrate of output file in MB/s", 25)
-    output = cut.run(found, source, from_time, to_time, max(0, audio_track_id), max(1, bitrate), _bar("Cutting"))
+    start = _answer(from_time, host.ask_str, "From time", "00:00:00.000")
+    end = _answer(to_time, host.ask_str, "To time", "00:00:00.000")
+    sound = _answer(audio_track_id, host.ask_int, "Specify audio track id.", 0)
+    mbit = _answer(bitrate, host.ask_int, "Bitrate of output file in MB/s", 25)
+    output = cut.run(found, source, start, end, max(0, sound), max(1, mbit), _bar("Cutting"))
     host.log_info("The cut is {}.".format(output))
 
 
@@ -144,7 +140,7 @@ def video_from_sequence(input_dir, output_file, reference_file=None, ext=None, f
     suffix = os.path.splitext(output)[1]
     if not suffix:
         raise host.UserError("{} has no extension. Name the video like result.mp4.".format(output))
-    if frames.files.is_image_name(output):
+    if files.is_image_name(output):
         raise host.UserError("{} is the name of a picture. Name the video like result.mp4.".format(output))
     if crf is not None and (lossless or bitrate is not None):
         raise host.UserError("--crf, --bitrate and --lossless exclude each other. Give one of them.")
@@ -352,6 +348,11 @@ def _tell_plan(found, job, choice, encoder, wish):
 
 
 # --- shared ----------------------------------------------------------------------------------
+
+def _answer(given, ask, prompt, default):
+    """Return what was given beforehand, else the answer to the question."""
+    return ask(prompt, default) if given is None else given
+
 
 def _given_file(path):
     """Return the full path of a given file, of NAME.* the first of that name; None if there is none."""
