@@ -68,16 +68,17 @@ def _clip_to_quarter_turn(angle):
     return angle
 
 
-def hull_mask(shape, landmarks, eyebrows_expand_mod=1.0):
+def hull_mask(shape, landmarks, eyebrows_expand_mod=1.0, origin=(0, 0)):
     """Mask of the face's hull: union of eight convex parts over 68 landmarks, brows raised.
 
     shape: (h, w) or (h, w, channels), px.
     landmarks: (68, 2) numbers, px, may lie outside; fractions are cut off.
     eyebrows_expand_mod: how far the brows are raised, in half distances from the eye.
+    origin: (x, y) of the mask's first pixel, whole px: a part of the image can be asked for.
     Returns uint8 (h, w), 1 inside, 0 outside. Raises ValueError unless there are 68 landmarks.
     Answers to `LandmarksProcessor.get_image_hull_mask`, whose mask is float32 (h, w, 1) of the same values.
     """
-    points = _raise_brows(landmarks, eyebrows_expand_mod).astype(np.int32)
+    points = _raise_brows(landmarks, eyebrows_expand_mod).astype(np.int32) - np.array(origin, np.int32)
     mask = np.zeros(shape[:2], np.uint8)
     for part in _HULL_PARTS:
         cv2.fillConvexPoly(mask, cv2.convexHull(points[part]), 1)
