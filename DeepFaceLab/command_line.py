@@ -5,13 +5,14 @@ imports its module when it runs, under the module's stock name from the folder o
 where the overlay has one, else DeepFaceLab's own.
 """
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from accel import compat, host
-from accel.command_parser import CommandParser, FlagInsteadOf, positive
+from accel.command_parser import CommandParser, FlagInsteadOf, positive, setting
 
 SORT_METHODS = ("blur", "motion-blur", "face-yaw", "face-pitch", "face-source-rect-size", "hist",
                 "hist-dissim", "brightness", "hue", "black", "origname", "oneface", "absdiff", "final",
@@ -97,7 +98,13 @@ def run_exportdfm(arguments):
 
 
 def run_merge(arguments):
-    start_stock(devices=True)
+    begin(arguments)
+    if arguments.yes:
+        compat.detach_stdin()   # DeepFaceLab's own questions then get their defaults, too
+    start_stock(devices=not arguments.cpu_only)
+    words = given(arguments, "interactive", "workers", "output_format")
+    if arguments.set:
+        words["settings"] = dict(arguments.set)
     script("Merger").main(model_class_name=arguments.model_name,
                           saved_models_path=Path(arguments.model_dir),
                           force_model_name=arguments.force_model_name,
@@ -105,7 +112,7 @@ def run_merge(arguments):
                           output_path=Path(arguments.output_dir),
                           output_mask_path=Path(arguments.output_mask_dir),
                           aligned_path=path_or_none(arguments.aligned_dir),
-                          force_gpu_idxs=arguments.force_gpu_idxs, cpu_only=arguments.cpu_only)
+                          force_gpu_idxs=arguments.force_gpu_idxs, cpu_only=arguments.cpu_only, **words)
 
 
 def run_extract_video(arguments):
@@ -199,14 +206,14 @@ def script(name):
 
 
 def start_stock(devices=False):
-    """Prepare the process as DeepFaceLab's own modules expect it.
+    """Prepare the process as DeepFaceLab's own modules expect it. Without DeepFaceLab there are no devices to list.
 
-    devices: list the GPUs into environment variables, in a process of its own that imports
-    TensorFlow for seconds; only commands that run networks read them.
+    devices: list the GPUs into environment variables, in a process of its own that imports TensorFlow for seconds;
+    only commands that run networks read them.
     """
     import multiprocessing
     multiprocessing.set_start_method("spawn")
-    if devices:
+    if devices and importlib.util.find_spec("core") is not None:
         importlib.import_module("core.leras").nn.initialize_main_env()
     compat.set_lowest_priority()
 
@@ -221,7 +228,7 @@ def path_or_none(text):
 
 
 # The commands whose errors end in words for the user; the others are DeepFaceLab's own.
-OURS = (run_sort, run_extract_video, run_cut_video, run_denoise, run_video_from_sequence)
+OURS = (run_sort, run_merge, run_extract_video, run_cut_video, run_denoise, run_video_from_sequence)
 
 
 # --- what the commands take ------------------------------------------------------------------
@@ -343,6 +350,12 @@ def add_export_and_merge(command):
     p.model(model_names())
     p.text("--force-model-name", help="Name of the saved model, which is then not asked for.")
     p.devices()
+    p.choice("--interactive", "--no-interactive", help="Choose the settings in a window, frame by frame, or not.")
+    p.add_argument("--workers", type=positive, metavar="N", help="How many frames to work on at a time.")
+    p.add_argument("--output-format", choices=("png", "jpg"), default=None, help="Format of the merged frames.")
+    p.add_argument("--set", type=setting, action="append", metavar="NAME=VALUE", help="A setting, such as "
+                   "mode=seamless; may be given several times. The others then have the values that Enter gives.")
+    p.unattended()
 
 
 def add_videoed(command, group):

@@ -73,8 +73,9 @@ def test_command_calls_what_stock_calls(tmp_path, line, calls):
     code, out, err = program.run(*line.split(), HOME="/home/user")
     assert (code, err) == (0, "")
     assert out.endswith("Done.\n")
-    ours = command_line.build_parser().parse_args(line.split()).func in command_line.OURS
-    assert "method" not in out or ("method None" if ours else "method spawn") in out
+    func = command_line.build_parser().parse_args(line.split()).func
+    own_start = func in command_line.OURS and func is not command_line.run_merge   # whose models are DeepFaceLab's
+    assert "method" not in out or ("method None" if own_start else "method spawn") in out
     expected = [DEVICES] if line.startswith(RUNS_NETWORKS) else []
     assert json.loads(json.dumps(program.calls()).replace(str(program.folder), "")) == expected + calls
 

@@ -14,6 +14,15 @@ def positive(text):
     return number
 
 
+def setting(text):
+    """Return (name, value) of a merge setting."""
+    from .merge import settings
+    try:
+        return settings.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error))
+
+
 class FlagInsteadOf(argparse.Action):
     """A flag with which some required options need not be given. others: list of their actions."""
 
@@ -35,6 +44,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def flag(self, option, help=""):
         self.add_argument(option, action="store_true", default=False, help=help)
+
+    def choice(self, yes, no, help):
+        """Two options for one question, which is asked (None) if neither is given."""
+        either = self.add_mutually_exclusive_group()
+        name = yes.lstrip("-").replace("-", "_")
+        either.add_argument(yes, dest=name, action="store_true", default=None, help=help)
+        either.add_argument(no, dest=name, action="store_false", default=None, help=argparse.SUPPRESS)
 
     def number(self, option, help, default=None):
         self.add_argument(option, type=int, metavar="N", default=default, help=help)

@@ -134,7 +134,7 @@ class _Face:
         if window is None:
             return None, None
         mask = warps.Placement(self.to_mask, window).paste(self.large_mask)
-        blend.clean(mask, np.float32(masks.NOISE))
+        blend.clean(mask, masks.NOISE)
         return window, mask
 
     def raw_rgb(self):

@@ -16,7 +16,7 @@ def as_bgr8(frame):
         frame = frame[..., None]
     if frame.shape[2] < 3:
         return np.repeat(frame[..., :1], 3, axis=2)
-    return frame if frame.shape[2] == 3 else np.ascontiguousarray(frame[..., :3])
+    return np.ascontiguousarray(frame[..., :3])
 
 
 def merge_frame(frame, points, motion, settings, networks):
@@ -35,7 +35,7 @@ def merge_frame(frame, points, motion, settings, networks):
     patches = _combined(frame, patches)
     mask = np.zeros(frame.shape[:2] + (1,), np.uint8)
     for patch in patches:
-        blend.lay_down(warps.part(frame, patch.window), patch.picture, patch.mask, patch.everywhere)
+        blend.lay_down(frame, patch.window, patch.picture, patch.mask, patch.everywhere)
         warps.part(mask, patch.window)[..., 0] = patch.mask * 255
     return frame, mask
 

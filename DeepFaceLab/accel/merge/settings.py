@@ -59,3 +59,46 @@ class Settings(collections.namedtuple("Settings", list(TYPES))):
         return (self.is_seamless and self.color_transfer_mode != 0 or self.mode == SEAMLESS_HIST_MATCH
                 or self.motion_blur_power != 0 or self.blursharpen_amount != 0
                 or self.image_denoise_power != 0 or self.bicubic_degrade_power != 0)
+
+
+# What Enter answers to stock's questions about the settings (its constructor has other values).
+ENTER = {"masked_hist_match": True, "hist_match_threshold": 255, "mask_mode": DST, "erode_mask_modifier": 0,
+         "blur_mask_modifier": 0, "motion_blur_power": 0, "output_face_scale": 0, "color_transfer_mode": 0,
+         "sharpen_mode": 0, "blursharpen_amount": 0, "super_resolution_power": 0, "image_denoise_power": 0,
+         "bicubic_degrade_power": 0, "color_degrade_power": 0}
+
+COLOUR_TRANSFERS = ("none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m")
+_NAMES = {"mode": MODES, "color_transfer_mode": COLOUR_TRANSFERS}
+_RANGES = {"hist_match_threshold": (0, 255), "mask_mode": (0, 9), "erode_mask_modifier": (-400, 400),
+           "blur_mask_modifier": (0, 400), "motion_blur_power": (0, 100), "output_face_scale": (-50, 50),
+           "super_resolution_power": (0, 100), "color_transfer_mode": (0, 8), "image_denoise_power": (0, 500),
+           "bicubic_degrade_power": (0, 100), "color_degrade_power": (0, 100), "sharpen_mode": (0, 2),
+           "blursharpen_amount": (-100, 100)}
+_YES_NO = {"y": True, "yes": True, "true": True, "1": True, "n": False, "no": False, "false": False, "0": False}
+
+
+def parse(text):
+    """Return (name, value) of a setting given as "mode=seamless" or "erode_mask_modifier=20".
+
+    Modes and colour transfers are given by name or number. Raises ValueError in words for the user.
+    """
+    name, equals, value = text.partition("=")
+    name, value = name.strip().replace("-", "_"), value.strip()
+    if not equals or name not in ENTER and name != "mode":
+        raise ValueError("{!r} is no setting. There are: {}.".format(text, ", ".join(["mode"] + sorted(ENTER))))
+    if TYPES[name] is bool:
+        if value.lower() not in _YES_NO:
+            raise ValueError("{} is y or n.".format(name))
+        return name, _YES_NO[value.lower()]
+    names = _NAMES.get(name, ())
+    if value.lower() in names:
+        return name, value.lower() if TYPES[name] is str else names.index(value.lower())
+    low, high = _RANGES.get(name, (0, len(names) - 1))
+    try:
+        number = int(value)
+    except ValueError:
+        number = None
+    if number is None or not low <= number <= high:
+        also = " or one of {}".format(", ".join(names)) if names else ""
+        raise ValueError("{} is a number from {} to {}{}.".format(name, low, high, also))
+    return name, names[number] if TYPES[name] is str else number

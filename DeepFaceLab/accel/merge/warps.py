@@ -11,8 +11,9 @@ import math
 import cv2
 import numpy as np
 
-_COORDINATE_SCALE = 1024   # OpenCV's fixed-point coordinates have 10 fractional bits,
+_COORDINATE_BITS = 10      # of OpenCV's fixed-point coordinates,
 _TABLE_BITS = 5            # of which 5 choose the interpolation weights
+_COORDINATE_SCALE = 1 << _COORDINATE_BITS
 _TABLE_MASK = (1 << _TABLE_BITS) - 1
 _HALF_STEP = _COORDINATE_SCALE >> (_TABLE_BITS + 1)
 _FAR = 2 ** 30             # farther than any picture; the sum of two still fits into int32
@@ -103,9 +104,13 @@ class Placement:
         fixed_x = _fixed_point(matrix[0], x, y, origin[0])
         fixed_y = _fixed_point(matrix[1], x, y, origin[1])
         self._pixels = np.empty(fixed_x.shape + (2,), np.int16)
-        np.clip(fixed_x >> _TABLE_BITS, -32768, 32767, out=self._pixels[..., 0], casting="unsafe")
-        np.clip(fixed_y >> _TABLE_BITS, -32768, 32767, out=self._pixels[..., 1], casting="unsafe")
-        self._weights = ((fixed_y & _TABLE_MASK) * (_TABLE_MASK + 1) + (fixed_x & _TABLE_MASK)).astype(np.uint16)
+        self._pixels[..., 0] = fixed_x >> _TABLE_BITS
+        self._pixels[..., 1] = fixed_y >> _TABLE_BITS
+        fixed_x &= _TABLE_MASK
+        fixed_y &= _TABLE_MASK
+        fixed_y <<= _TABLE_BITS
+        fixed_y |= fixed_x
+        self._weights = fixed_y.astype(np.uint16)
 
     def paste(self, picture):
         """Return the picture as it lies in the window: float32 (h, w[, C]), black where it does not reach.
@@ -117,8 +122,15 @@ class Placement:
 
 
 def _fixed_point(row, x, y, origin):
-    """Coordinates in 1/32 px: int32 (len(y), len(x))."""
+    """Coordinates in 1/32 px, held to what int16 holds in whole px: int32 (len(y), len(x))."""
     along = np.rint(row[0] * x * _COORDINATE_SCALE)
     down = np.rint((row[1] * y + row[2]) * _COORDINATE_SCALE) + _HALF_STEP - origin * _COORDINATE_SCALE
     along, down = (np.clip(part, -_FAR, _FAR).astype(np.int32) for part in (along, down))
-    return (down[:, None] + along[None, :]) >> _TABLE_BITS
+    fixed = down[:, None] + along[None, :]
+    fixed >>= _COORDINATE_BITS - _TABLE_BITS
+    low, high = -32768 << _TABLE_BITS, (32767 << _TABLE_BITS) + _TABLE_MASK
+    ends = along[[0, -1]][:, None] + down[[0, -1]][None, :]  # the sum grows or falls along a line
+    ends >>= _COORDINATE_BITS - _TABLE_BITS
+    if ends.min() < low or ends.max() > high:
+        np.clip(fixed, low, high, out=fixed)
+    return fixed

@@ -1,0 +1,172 @@
+"""A merge without a window: every frame with one configuration, from the first to the last.
+
+A run that was cut short is gone on with: what it was asked to do is kept as a fingerprint beside the model until
+it has ended, and which frames are done is told by their files.
+"""
+import errno
+import hashlib
+import json
+import os
+
+from .. import files, host
+from . import pipeline
+from .faces import Motion
+from .settings import Settings
+
+AHEAD = 2               # jobs a worker: one in work, one waiting, so that none waits for the main thread
+SHOWN = 10              # failed frames named at the end
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def merge_all(frames, config, workers, output, state_path):
+    """Merge all frames with one configuration and show how far it is.
+
+    frames: objects with `frame_info` as stock's (filepath, landmarks_list, motion_power, motion_deg). config: as
+    settings.Settings.of takes it. workers: workers.Workers whose work takes pipeline.FrameJob. output:
+    output.Output. state_path: where a run that is cut short is remembered (str).
+    Raises host.UserError when the user does not want to lose earlier images, and at the end if frames failed.
+    """
+    settings = Settings.of(config)
+    jobs = [job_of(index, frame.frame_info, settings) for index, frame in enumerate(frames)]
+    fingerprint = _fingerprint(jobs, output, state_path)
+    done = _begin(jobs, output, state_path, fingerprint)
+    failures = _Failures()
+    with host.progress(desc="Merging", total=len(jobs)) as bar:
+        bar.update(len(done))
+        _work_through([job for job in jobs if job.index not in done], workers, bar, failures)
+    if failures.named:
+        raise host.UserError(failures.summary(len(jobs)))
+    files.remove_if_there(state_path)
+
+
+def job_of(index, frame_info, settings, wants_picture=False):
+    """Return the FrameJob of a frame-info object as stock's."""
+    return pipeline.FrameJob(index, str(frame_info.filepath), list(frame_info.landmarks_list),
+                             Motion(float(frame_info.motion_power), float(frame_info.motion_deg)), settings,
+                             wants_picture)
+
+
+def _work_through(jobs, workers, bar, failures):
+    waiting = iter(jobs)
+    left = len(jobs)
+    while left:
+        while workers.busy < AHEAD * workers.count:
+            job = next(waiting, None)
+            if job is None:
+                break
+            if not job.points:
+                host.log_info("no faces found for {}, copying without faces".format(os.path.basename(job.path)))
+            workers.submit(job)
+        for outcome in workers.poll():
+            left -= 1
+            if outcome.error is not None:
+                failures.add(outcome.item, outcome.error)
+            bar.update(1)
+
+
+class _Failures:
+    """Frames that could not be merged, each told when it happens and again at the end."""
+
+    def __init__(self):
+        self.named = []
+
+    def add(self, job, error):
+        """Note a failed frame. Raises host.UserError where no other frame can succeed, and what is no frame's fault."""
+        if not isinstance(error, Exception):
+            raise error
+        name = os.path.basename(job.path)
+        if getattr(error, "errno", None) in _NO_ROOM:
+            raise host.UserError("The disk is full: {} could not be written. Make room and start the same step again: "
+                                 "it goes on where it stopped.".format(name)) from error
+        reason = failure_in_words(name, error)
+        host.log_err(reason)
+        host.log_details("{}: {!r}".format(name, error))
+        self.named.append(reason)
+
+    def summary(self, total):
+        """What a user reads at the end (str)."""
+        shown = self.named[:SHOWN]
+        more = ["... and {:,} more".format(len(self.named) - SHOWN)] if len(self.named) > SHOWN else []
+        return "{:,} of {:,} frames could not be merged, the others are done:\n{}\nMend or replace these frames, then " \
+               "start the same step again: it does only what is missing.".format(
+                   len(self.named), total, "\n".join("    " + line for line in shown + more))
+
+
+def failure_in_words(name, error):
+    """Return one line (str) on why a frame failed."""
+    if isinstance(error, pipeline.FrameError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "{}: there is not enough memory. Start again with fewer workers.".format(name)
+    if isinstance(error, OSError):
+        return "{} could not be written: {}".format(name, error.strerror or error)
+    return "{} could not be merged ({}: {})".format(name, type(error).__name__, error)
+
+
+# --- a run that was cut short ----------------------------------------------------------------
+
+def _begin(jobs, output, state_path, fingerprint):
+    """Make room for the output, or find what an earlier run has done. Return the indexes of done frames (set)."""
+    if _read_state(state_path) == fingerprint:
+        done = {job.index for job in jobs if output.is_done(_stem(job))}
+        if done and host.ask_bool("An earlier merge of these frames with the same settings stopped after {:,} of {:,} "
+                                  "frames. Go on with it?".format(len(done), len(jobs)), True):
+            return done
+    delete_earlier(output)
+    state = {"version": 1, "fingerprint": fingerprint, "frames": len(jobs)}
+    files.write_atomic(state_path, json.dumps(state).encode("ascii"))
+    return set()
+
+
+def delete_earlier(output):
+    """Delete the images of an earlier merge after asking. Raises host.UserError if the user wants to keep them."""
+    earlier = output.earlier_images()
+    if not earlier:
+        return
+    folders = sorted({os.path.dirname(path) for path in earlier})
+    if not host.ask_bool("{:,} images of an earlier merge in {} will be deleted. Go on?".format(
+            len(earlier), " and ".join(folders)), True):
+        raise host.UserError("Nothing was changed. Move the images of the earlier merge to another folder, then start "
+                             "again.")
+    output.delete_earlier()
+
+
+def _stem(job):
+    return os.path.splitext(os.path.basename(job.path))[0]
+
+
+def _read_state(state_path):
+    """Return the fingerprint (str) of the run that was cut short, None if there is none."""
+    try:
+        state = json.loads(files.read_bytes(state_path).decode("ascii"))
+        return state["fingerprint"] if state["version"] == 1 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _fingerprint(jobs, output, state_path):
+    """Return a hash (str) of all that decides what the merged frames look like."""
+    digest = hashlib.sha256()
+
+    def add(*facts):
+        digest.update(repr(facts).encode("utf-8", "surrogatepass"))
+
+    add("merge", 1, output.format, tuple(jobs[0].settings), _model_files(state_path))
+    for job in jobs:
+        about = os.stat(job.path)
+        add(os.path.basename(job.path), about.st_size, about.st_mtime_ns, tuple(job.motion))
+        for points in job.points:
+            digest.update(points.tobytes())
+    return digest.hexdigest()
+
+
+def _model_files(state_path):
+    """Names, sizes and times of the model's weights: those that share their first word with the state file."""
+    folder, name = os.path.split(os.path.abspath(state_path))
+    model = name[:name.rindex("_merger_")] if "_merger_" in name else name
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries
+                          if entry.name.startswith(model) and entry.name.endswith((".npy", "_data.dat")))
+    except OSError:
+        return []

@@ -1,0 +1,188 @@
+"""Step 7, merge: puts the trained face into the frames.
+
+`main` has stock's name, arguments and questions; what is new comes after them. It loads the model, asks, finds
+the faces of every frame (accel.merge.alignments) and hands all to the InteractiveMergerSubprocessor, as stock does.
+"""
+import importlib
+
+from accel import compat, files, host
+from accel.merge import settings as merge_settings
+
+WORKERS_HELP = ("Specify the number of threads to process. A low value may affect performance. A high value may result "
+                "in memory error. The value may not be greater than CPU cores.")
+FORMAT_HELP = ("png loses nothing, jpg of quality 100 is written several times faster and takes less room; nobody sees "
+               "the difference. Masks are png always.")
+FORMATS = ("png", "jpg")
+
+# Of memory, for a worker: what TensorFlow and the system keep, and what a pixel of a frame takes at most.
+_KEPT_FREE = 2 ** 30
+_BYTES_PER_PIXEL = 60
+
+
+def main(model_class_name=None, saved_models_path=None, training_data_src_path=None, force_model_name=None,
+         input_path=None, output_path=None, output_mask_path=None, aligned_path=None, force_gpu_idxs=None,
+         cpu_only=None, interactive=None, workers=None, output_format=None, settings=None):
+    """Merge the faces of a model into the frames of a folder. The paths are pathlib paths.
+
+    After stock's arguments: interactive, workers, output_format ("png", "jpg") answer the questions of these names;
+    settings: dict of stock's settings by name, which are then not asked for. None: the question is asked.
+    Raises host.UserError for what the user can mend.
+    """
+    host.log_info("Running merger.\r\n")
+    output = _check_folders(saved_models_path, input_path, output_path, output_mask_path, aligned_path)
+    if isinstance(force_gpu_idxs, str):  # stock hands the text on, which its own models take for one card only
+        force_gpu_idxs = [int(number) for number in force_gpu_idxs.split(",")]
+    model = importlib.import_module("models").import_model(model_class_name)(
+        is_training=False, saved_models_path=saved_models_path, force_gpu_idxs=force_gpu_idxs,
+        force_model_name=force_model_name, cpu_only=cpu_only)
+    try:
+        predict, input_shape, config = model.get_MergerConfig()
+        frame_paths = files.image_paths(input_path)
+        if interactive is None:
+            interactive = not host.is_unattended() and not host.is_colab() and host.ask_bool(
+                "Use interactive merger?", True)
+        config = _configured(config, interactive, settings)
+        workers = _worker_count(workers, frame_paths)
+        output.format = _format(output_format)
+        if not frame_paths:
+            host.log_info("No frames to merge in input_dir.")
+            return
+        frames = _prepare(frame_paths, aligned_path)
+        host.log_details("{} workers, {}, {}".format(workers, output.format, config.to_string("")))
+        warning = output.space_warning(frame_paths)
+        if warning:
+            host.log_err(warning)
+        subprocessor = importlib.import_module("merger.InteractiveMergerSubprocessor").InteractiveMergerSubprocessor
+        subprocessor(is_interactive=interactive,
+                     merger_session_filepath=model.get_strpath_storage_for_file("merger_session.dat"),
+                     predictor_func=predict, predictor_input_shape=input_shape,
+                     face_enhancer_func=_on_demand(_enhancer), merger_config=config, frames=frames,
+                     xseg_256_extract_func=_on_demand(lambda: _segmenter(saved_models_path)),
+                     frames_root_path=input_path, output_path=output_path, output_mask_path=output_mask_path,
+                     model_iter=model.get_iter(), subprocess_count=workers,
+                     output=output, predict_batch=_batch_of(model)).run()
+    finally:
+        model.finalize()
+
+
+# --- folders and questions -------------------------------------------------------------------
+
+def _check_folders(models, frames, merged, masks, aligned):
+    """Return the Output of folders in which a merge can work; they are made if needed. Raises host.UserError."""
+    for folder, what, option in ((frames, "Input", "--input-dir"), (models, "Model", "--model-dir"),
+                                 (aligned, "Aligned", "--aligned-dir")):
+        if folder is None or not folder.is_dir():
+            raise host.UserError("{} directory not found. Please ensure it exists: {} (option {}).".format(
+                what, folder, option))
+    from accel.merge import output
+    output.check_folders(str(frames), str(merged), str(masks), str(aligned), str(models))
+    for folder in (merged, masks):
+        folder.mkdir(parents=True, exist_ok=True)
+    return output.Output(str(merged), str(masks), "png")
+
+
+def _configured(config, interactive, given):
+    """Return the model's configuration with the user's settings; asked for if it cannot be changed later on."""
+    if given is not None:
+        mode = given.get("mode", config.default_mode)
+        for name, value in dict(merge_settings.ENTER, mode=mode, **given).items():
+            setattr(config, name, value)
+        host.log_info(config.to_string("for all frames"))
+    elif not interactive:
+        config.ask_settings()
+    return config
+
+
+def _worker_count(given, frame_paths):
+    """Ask for the number of threads; proposed is one a core, fewer if the memory is short."""
+    cores = compat.cpu_count()
+    if given is not None:
+        return given
+    free = compat.free_memory()
+    fitting = cores
+    if free is not None and frame_paths:
+        frame = files.read_image(frame_paths[0])
+        if frame is not None:
+            need = frame.shape[0] * frame.shape[1] * _BYTES_PER_PIXEL
+            fitting = max(1, int((free - _KEPT_FREE) // need))
+    return host.ask_int("Number of workers?", min(cores, fitting), valid_range=[1, cores], help_message=WORKERS_HELP)
+
+
+def _format(given):
+    return given if given is not None else host.ask_str("Output image format", FORMATS[0], list(FORMATS), FORMAT_HELP)
+
+
+# --- frames and their faces ------------------------------------------------------------------
+
+class FrameInfo(object):
+    """A frame and its faces, with the attributes of stock's class of this name."""
+
+    def __init__(self, filepath=None, landmarks_list=None):
+        self.filepath = filepath
+        self.landmarks_list = landmarks_list or []
+        self.motion_deg = 0
+        self.motion_power = 0
+
+
+def _prepare(frame_paths, aligned_path):
+    """Return a Frame, as InteractiveMergerSubprocessor takes them, for every frame in order."""
+    from pathlib import Path
+
+    from accel.merge import alignments
+    frame_class = importlib.import_module("merger.InteractiveMergerSubprocessor").InteractiveMergerSubprocessor.Frame
+    frames = []
+    for path, facts in zip(frame_paths, alignments.facts_of_frames(frame_paths, str(aligned_path))):
+        info = FrameInfo(Path(path), facts.landmarks_list)
+        info.motion_deg, info.motion_power = facts.motion_deg, facts.motion_power
+        frames.append(frame_class(frame_info=info))
+    return frames
+
+
+# --- networks --------------------------------------------------------------------------------
+
+def _on_demand(make):
+    """Return a function that makes its network when it is first called, in the thread that calls it."""
+    made = []
+
+    def ask(*pictures, **options):
+        if not made:
+            made.append(make())
+        return made[0](*pictures, **options)
+    return ask
+
+
+def _segmenter(models):
+    facelib = importlib.import_module("facelib")
+    return facelib.XSegNet(name="XSeg", resolution=256, weights_file_root=models, place_model_on_cpu=True,
+                           run_on_cpu=_runs_on_cpu()).extract
+
+
+def _enhancer():
+    facelib = importlib.import_module("facelib")
+    return facelib.FaceEnhancer(place_model_on_cpu=True, run_on_cpu=_runs_on_cpu()).enhance
+
+
+def _runs_on_cpu():
+    """Whether the model found no graphics card to run on, or was not to use one."""
+    try:
+        leras = importlib.import_module("core.leras")
+    except ImportError:
+        return True
+    return len(leras.nn.getCurrentDeviceConfig().devices) == 0
+
+
+def _batch_of(model):
+    """Return a function of a batch of faces, float32 (n, s, s, 3), for models with stock's graph; else None.
+
+    It returns the graph's arrays, channels last.
+    """
+    graph = getattr(model, "AE_merge", None)
+    if graph is None:
+        return None
+    channels_first = getattr(model, "model_data_format", "NHWC") == "NCHW"
+
+    def ask(faces):
+        if not channels_first:
+            return graph(faces)
+        return [array.transpose(0, 2, 3, 1) for array in graph(faces.transpose(0, 3, 1, 2))]
+    return ask
