@@ -28,6 +28,27 @@ def cpu_count():
     return os.cpu_count() or 1
 
 
+def free_memory():
+    """Return how many bytes of memory can be had without swapping (int), None where psutil is missing."""
+    try:
+        import psutil
+    except ImportError:
+        return None  # it is proposed by requirements.txt, and not part of DeepFaceLab's own build
+    return psutil.virtual_memory().available
+
+
+def detach_stdin():
+    """Let every later question of this process, whoever asks, find a closed stdin."""
+    if sys.stdin is None:  # pythonw on Windows
+        sys.stdin = open(os.devnull)
+    try:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, sys.stdin.fileno())
+        os.close(nothing)
+    except (OSError, ValueError):
+        sys.stdin = open(os.devnull)  # closed already, or no file
+
+
 def set_lowest_priority():
     """Let every other program go first. Return whether the system agreed.
 

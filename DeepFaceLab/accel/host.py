@@ -50,6 +50,12 @@ def _stock_console():
     return getattr(sys.modules.get("core.interact"), "interact", None)
 
 
+def is_colab():
+    """Tell whether stock's console speaks to a notebook, which has no windows."""
+    console = _stock_console()
+    return console is not None and console.is_colab()
+
+
 def progress(iterable=None, desc="", total=None, leave=True, delay=0):
     """Return an open progress bar (a tqdm: iterate over it, or call update(n); close it or use `with`).
 

@@ -13,10 +13,10 @@ import struct
 from sys import getsizeof
 
 from .pickle_scalars import DECODERS, take, take_index, take_line
-from .pickle_values import (INT_ENUM, MARKERS, MAX_DEPTH, NOT_DATA, RECONSTRUCT, Marker, Refused, Unfinished,
-                            build, call, is_key, read_whole_array)
+from .pickle_values import (INT_ENUM, MARKERS, MAX_DEPTH, NOT_DATA, RECONSTRUCT, Marker, Record, Refused,
+                            Unfinished, build, call, is_key, read_whole_array)
 
-_FREE_CHARGE = 900000
+FREE_CHARGE = 900000
 _MAX_MARKS = 2 * MAX_DEPTH  # an array takes two more than the level that it is on
 
 _U4 = struct.Struct('<I').unpack_from
@@ -29,7 +29,7 @@ _XY_BINPUT = struct.Struct('>5xdxdx')
 _XY_MEMOIZE = struct.Struct('>4xdxdx')
 _BYTE_VALUES = bytes(range(256))
 
-_CONTAINERS = frozenset([list, tuple, dict])
+_CONTAINERS = frozenset([list, tuple, dict, Record])  # records only in `pickle_records`
 _PLAIN = frozenset([int, float, bool, type(None)])
 
 _REFUSED_OPCODES = {
@@ -51,8 +51,9 @@ class Reader:
         self.data = data
         self.int_names = int_names
         self.memo = []
+        self.outer = []      # the stacks below the open marks
         self.charged = 0
-        self.limit = 6 * len(data) + _FREE_CHARGE
+        self.limit = 6 * len(data) + FREE_CHARGE
         self.not_data = 0    # how many of NOT_DATA are on the stack, or in something on it; 0 in the end
         self.nested = 0      # how many containers were put into another without a mark
         self.shared = set()  # ids of containers that were fetched from the memo
@@ -61,8 +62,8 @@ class Reader:
     def read(self):
         """Run the stream and return its value."""
         data, memo, decoders = self.data, self.memo, DECODERS
-        constants, closers, handlers = _CONSTANTS, _CLOSERS, _HANDLERS
-        stack, outer = [], []
+        constants, closers, handlers = _CONSTANTS, _CLOSERS, self.handlers
+        stack, outer = [], self.outer
         pos = 0
         while True:
             op = data[pos]
@@ -397,7 +398,7 @@ _CONSTANTS = {ord('N'): None, 0x88: True, 0x89: False, ord(')'): ()}
 _CLOSERS = {ord('e'): Reader.close_list_items, ord('u'): Reader.close_dict_items,
             ord('t'): Reader.close_tuple, ord('l'): Reader.close_list, ord('d'): Reader.close_dict}
 
-_HANDLERS = {
+Reader.handlers = {
     ord('r'): Reader.op_long_binput, ord('p'): Reader.op_put_line,
     ord('h'): Reader.op_binget, ord('j'): Reader.op_long_binget, ord('g'): Reader.op_get_line,
     0x95: Reader.op_frame, 0x80: Reader.op_proto,

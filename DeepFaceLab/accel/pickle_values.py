@@ -19,6 +19,38 @@ class Refused(Exception):
     """A stream asks for what is not plain data; the text says what."""
 
 
+class Record:
+    """What a stream says of one object: the name of its class, the arguments of its call (tuple), its state.
+
+    Nothing of the class itself is used, or even there. `state` is a new dict of the object's attributes.
+    """
+
+    __slots__ = ('kind', 'arguments', 'names', 'values')
+
+    def __init__(self, kind, arguments):
+        self.kind = kind            # RecordClass
+        self.arguments = arguments
+        self.names = None           # tuple of str, one for all objects with the same attributes
+        self.values = ()
+
+    def __iter__(self):
+        """All values in it."""
+        yield from self.arguments
+        yield from self.values
+
+    @property
+    def module(self):
+        return self.kind.module
+
+    @property
+    def name(self):
+        return self.kind.name
+
+    @property
+    def state(self):
+        return dict(zip(self.names or (), self.values))
+
+
 # --- what is on the stack while a stream is read, but never part of a result ---
 
 class Marker:
@@ -42,6 +74,10 @@ class Dtype(Unfinished):
     def __init__(self, code, value=None):
         self.code = code
         self.value = value
+
+
+class RecordClass(Marker):
+    """Stands for the name of a class whose objects are read as Records."""
 
 
 NOT_DATA = (Marker, Unfinished, bytearray)  # a bytearray only holds what an array is made of
