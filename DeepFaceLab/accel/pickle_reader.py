@@ -16,7 +16,7 @@ from .pickle_scalars import DECODERS, take, take_index, take_line
 from .pickle_values import (INT_ENUM, MARKERS, MAX_DEPTH, NOT_DATA, RECONSTRUCT, Marker, Record, Refused,
                             Unfinished, build, call, is_key, read_whole_array)
 
-FREE_CHARGE = 900000
+_FREE_CHARGE = 900000
 _MAX_MARKS = 2 * MAX_DEPTH  # an array takes two more than the level that it is on
 
 _U4 = struct.Struct('<I').unpack_from
@@ -51,9 +51,8 @@ class Reader:
         self.data = data
         self.int_names = int_names
         self.memo = []
-        self.outer = []      # the stacks below the open marks
         self.charged = 0
-        self.limit = 6 * len(data) + FREE_CHARGE
+        self.limit = 6 * len(data) + _FREE_CHARGE
         self.not_data = 0    # how many of NOT_DATA are on the stack, or in something on it; 0 in the end
         self.nested = 0      # how many containers were put into another without a mark
         self.shared = set()  # ids of containers that were fetched from the memo
@@ -63,7 +62,7 @@ class Reader:
         """Run the stream and return its value."""
         data, memo, decoders = self.data, self.memo, DECODERS
         constants, closers, handlers = _CONSTANTS, _CLOSERS, self.handlers
-        stack, outer = [], self.outer
+        stack, outer = [], []
         pos = 0
         while True:
             op = data[pos]
@@ -380,6 +379,9 @@ class _Check:
                 raise Refused('nested too deeply')
             weight, height = 8, 0
             for item in value.values() if kind is dict else value:
+                if type(item) is float:  # most of what there is
+                    weight += 8
+                    continue
                 item_weight, item_height = self.weigh(item, depth + 1)
                 weight += item_weight
                 height = max(height, item_height)
