@@ -159,7 +159,7 @@ def _state_words(record):
 
 def install(site, arguments):
     """Show the plan, ask, and carry it out. Return the exit code."""
-    wanted = [] if arguments.no_pip else packages.requirements(site.found)
+    wanted = [] if arguments.no_pip else packages.missing(site.found) + packages.missing_wishes(site.found)
     show_plan(site, wanted)
     code = declined(arguments, "Install the overlay?")
     if code is not None:
@@ -201,7 +201,7 @@ def undo_failed(build, record, worked_before, no_pip):
 
 
 def show_plan(site, wanted):
-    """Say in few lines what will be done."""
+    """Say in few lines what will be done. wanted: names of packages that pip is to add."""
     steps = site.plan
     add, replace = steps.paths(plan.ADD), steps.paths(plan.REPLACE)
     same = steps.paths(plan.SAME)
@@ -211,8 +211,7 @@ def show_plan(site, wanted):
     if same:
         host.log_info("{} files are in place already.".format(len(same)))
     if wanted:
-        host.log_info("To do: install {} into that Python; nothing that it has is changed.".format(
-            ", ".join(packages.missing(site.found))))
+        host.log_info("To do: install {} into that Python; nothing that it has is changed.".format(", ".join(wanted)))
     if site.plan.foreign:
         host.log_info("This DeepFaceLab is not stock; of the files that the overlay has, these are its own: {}.".format(
             ", ".join(steps.foreign)))
@@ -227,7 +226,7 @@ def show_plan(site, wanted):
 def install_packages(site, wheels):
     """Let pip add the packages; what it adds is recorded, also if this is killed. Return Found afterwards."""
     build, record = site.build, site.record
-    say_phase(1, "Installing {}".format(", ".join(packages.missing(site.found))))
+    say_phase(1, "Installing {}".format(", ".join(packages.missing(site.found) + packages.missing_wishes(site.found))))
     record.pending = records.python_key(build), sorted(site.found.packages)
     if record.state is None:
         record.state, record.version = records.INSTALLING, overlay.version()

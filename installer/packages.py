@@ -1,6 +1,7 @@
 """What a Python has, and how it gets what the overlay needs without losing anything that it has."""
 import collections
 import json
+import operator
 import os
 import re
 import subprocess
@@ -12,9 +13,11 @@ from installer.overlay import ROOT
 # Import name -> package name of what the overlay needs; each must import.
 NEEDED = collections.OrderedDict([
     ("numpy", "numpy"), ("cv2", "opencv-python"), ("tqdm", "tqdm"), ("numba", "numba")])
+# What single settings of a merge are better with; pip is asked for it, and all goes on without it.
+WISHED = collections.OrderedDict([("PIL", "pillow"), ("simplejpeg", "simplejpeg")])
 # Those, and what they need on one Python or another.
-BROUGHT = set(NEEDED.values()) | {"llvmlite", "colorama", "setuptools", "importlib-metadata", "importlib-resources",
-                                  "typing-extensions", "zipp"}
+BROUGHT = set(NEEDED.values()) | set(WISHED.values()) | {
+    "llvmlite", "colorama", "setuptools", "importlib-metadata", "importlib-resources", "typing-extensions", "zipp"}
 LAST_NUMPY_OF_PINNED_NUMBA = (1, 20)
 NETWORK_WORDS = r"connect|timed? ?out|retries|proxy|ssl|resolve host|no matching distribution|could not find a version"
 
@@ -49,8 +52,8 @@ hyphens: version}; imports: {import name: (version or None, what is wrong with i
 def probe(python):
     """Return what a Python has (Found). Raises host.UserError if it does not run or is too old."""
     try:
-        run = subprocess.run([python, "-c", PROBE] + list(NEEDED), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, env=environment())
+        run = subprocess.run([python, "-c", PROBE] + list(NEEDED) + list(WISHED), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
     except OSError as error:
         raise host.UserError("{} does not start: {}. Give --python the Python that runs DeepFaceLab.".format(
             python, error.strerror)) from error
@@ -88,6 +91,14 @@ def missing(found):
     return [package for module, package in NEEDED.items() if found.imports[module][0] is None]
 
 
+def missing_wishes(found, path=os.path.join(ROOT, "requirements.txt")):
+    """Return the names of the packages that are wished for on this Python and do not import (list of str)."""
+    lines = _lines(path)
+    return [package for module, package in WISHED.items()
+            if found.imports.get(module, (None, None))[0] is None
+            and any(is_for(line, found.version) for line in _of_package(lines, package))]
+
+
 # --- what to ask pip for ---------------------------------------------------------------------
 
 def requirements(found, path=os.path.join(ROOT, "requirements.txt")):
@@ -95,18 +106,37 @@ def requirements(found, path=os.path.join(ROOT, "requirements.txt")):
 
     Lines for other Pythons are handed on with their markers: pip knows which to take.
     """
-    with open(path, encoding="utf-8") as stream:
-        lines = [line.strip() for line in stream if line.strip() and not line.startswith("#")]
+    lines = _lines(path)
     wanted = []
-    for module, package in NEEDED.items():
-        if found.imports[module][0] is None:
-            wanted += [line for line in lines if re.match(r"[\w.-]+", line).group(0) == package]
+    for package in missing(found):
+        wanted += _of_package(lines, package)
     numpy = found.imports["numpy"][0]
     if numpy and (found.version >= (3, 10) or numbers(numpy) > LAST_NUMPY_OF_PINNED_NUMBA):
         # The numpy that is there stays. The pinned numba refuses it; later ones say which numpy they take, so
         # that pip finds the newest that fits.
         wanted = ["numba>=0.54" if line.startswith("numba") else line for line in wanted]
     return sorted(set(wanted), key=wanted.index)
+
+
+def wishes(package, path=os.path.join(ROOT, "requirements.txt")):
+    """Return the lines of requirements.txt (list of str) for a package that is wished for."""
+    return _of_package(_lines(path), package)
+
+
+def is_for(line, version):
+    """Tell whether a line of requirements.txt is for a Python, e.g. (3, 6, 8): its marker asks for nothing else."""
+    signs = {"<": operator.lt, ">=": operator.ge}
+    return all(signs[sign](tuple(version[:2]), (int(major), int(minor)))
+               for sign, major, minor in re.findall(r'python_version (<|>=) "(\d+)\.(\d+)"', line))
+
+
+def _lines(path):
+    with open(path, encoding="utf-8") as stream:
+        return [line.strip() for line in stream if line.strip() and not line.startswith("#")]
+
+
+def _of_package(lines, package):
+    return [line for line in lines if re.match(r"[\w.-]+", line).group(0) == package]
 
 
 def numbers(version):
@@ -136,8 +166,25 @@ def install(python, found, wheels=None):
 
     wheels: a folder that holds all packages, for machines without a network. Raises host.UserError, and takes
     back what was added, when pip fails, when a package still does not import, or when one that was there changed.
+    For what is only wished for, it takes that back, says so, and goes on.
     """
-    wanted = requirements(found)
+    if missing(found):
+        after, problem = _try(python, found, requirements(found), missing(found), wheels)
+        if problem:
+            raise host.UserError(problem + " " + _what_now(problem, wheels))
+        found = after
+    for package in missing_wishes(found):
+        found, problem = _try(python, found, wishes(package), [package], wheels)
+        if problem:
+            host.log_info("{} All else works without it.".format(problem))
+    return found
+
+
+def _try(python, found, wanted, names, wheels):
+    """Let pip install lines of requirements.txt for packages of these names, and take all back if that goes wrong.
+
+    Return Found afterwards, and what went wrong (str) or None.
+    """
     folder = tempfile.mkdtemp(prefix="dfl-accel-pip-")
     pins = os.path.join(folder, "constraints.txt")
     try:
@@ -149,13 +196,13 @@ def install(python, found, wheels=None):
         os.rmdir(folder)
     after = probe(python)
     if code:
-        problem = "pip could not install {}: {}".format(", ".join(missing(found)), words)
+        problem = "pip could not install {}: {}".format(", ".join(names), words)
     else:
-        problem = _problem(found, after)
-    if problem:
+        problem = _problem(found, after, names)
+    if problem and added(found.packages, after):
         remove(python, added(found.packages, after))
-        raise host.UserError(problem + " " + _what_now(problem, wheels))
-    return after
+        after = probe(python)
+    return after, problem
 
 
 def added(before, after):
@@ -168,15 +215,15 @@ def brought_by_us(before, after):
     return {name: version for name, version in added(before, after).items() if name in BROUGHT}
 
 
-def _problem(before, after):
-    """What is wrong after pip has run (str), or None."""
+def _problem(before, after, names=()):
+    """What is wrong after pip has run for packages of these names (str), or None."""
     changed = ["{} {} -> {}".format(name, version, after.packages.get(name, "gone"))
                for name, version in sorted(before.packages.items()) if after.packages.get(name) != version]
     if changed:
         return "pip has changed packages that were there before ({}).".format(", ".join(changed))
-    for module, package in NEEDED.items():
-        version, wrong = after.imports[module]
-        if version is None:
+    for module, package in list(NEEDED.items()) + list(WISHED.items()):
+        version, wrong = after.imports.get(module, (None, None))
+        if version is None and (package in names or package in NEEDED.values()):
             return "The package {} does not work: {}.".format(package, wrong or "it was not installed")
     return None
 

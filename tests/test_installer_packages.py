@@ -77,6 +77,35 @@ def test_which_numba(version, numpy, wanted):
     assert [line.partition(";")[0].strip() for line in fitting] == [wanted]
 
 
+ALL_WISHES = {"PIL": ("8.4.0", None), "simplejpeg": ("1.6.5", None)}
+
+
+@pytest.mark.parametrize("version, there, wanted", [
+    ((3, 6, 8), (), ["pillow", "simplejpeg"]), ((3, 6, 8), ("PIL",), ["simplejpeg"]),
+    ((3, 6, 8), ("PIL", "simplejpeg"), []), ((3, 7, 0), (), ["pillow"]), ((3, 11, 7), ("PIL",), [])])
+def test_what_is_wished_for(version, there, wanted):
+    """simplejpeg only for the OpenCV of Python 3.6; nothing of it is needed."""
+    python = found(version, numba="0.53.1")
+    for name in there:
+        python.imports[name] = ALL_WISHES[name]
+    assert packages.missing_wishes(python) == wanted
+    assert packages.missing(python) == packages.requirements(python) == []
+
+
+@pytest.mark.parametrize("version", [(3, 6, 8), (3, 7, 1), (3, 9, 0), (3, 10, 2), (3, 11, 7)])
+def test_markers_are_read_as_pip_reads_them(version):
+    with open(os.path.join(packages.ROOT, "requirements.txt")) as stream:
+        lines = [line.strip() for line in stream if line.strip() and not line.startswith("#")]
+    assert len(lines) > 10
+    for line in lines:
+        assert packages.is_for(line, version) == marker_holds(line.partition(";")[2], "{}.{}".format(*version)), line
+
+
+def test_the_simplejpeg_of_python_36():
+    assert packages.wishes("simplejpeg") == ['simplejpeg==1.6.5; python_version < "3.7"']
+    assert {"pillow", "simplejpeg"} <= packages.BROUGHT
+
+
 def marker_holds(marker, python):
     from pip._vendor.packaging.markers import Marker           # as pip itself evaluates them
     return not marker.strip() or Marker(marker.strip()).evaluate({"python_version": python})
@@ -160,6 +189,34 @@ def test_packages_come_from_a_folder_and_go_again(python, tmp_path):
     assert packages.probe(python) == after
     assert packages.remove(python, added) == []
     assert packages.probe(python) == before
+
+
+@pytest.mark.parametrize("there", ["nothing", "a broken one", "all"])
+def test_without_what_is_wished_for_all_goes_on(python, tmp_path, capsys, there):
+    wheels = str(tmp_path / "wheels")
+    make_wheel(wheels, "numba", numba_version())
+    if there == "a broken one":
+        make_wheel(wheels, "pillow", "8.4.0", "raise ValueError('numpy.ndarray size changed')\n", module="PIL")
+    elif there == "all":
+        make_wheel(wheels, "pillow", "8.4.0", module="PIL")
+        make_wheel(wheels, "simplejpeg", "1.6.5")
+    before = packages.probe(python)
+    wished = packages.missing_wishes(before)
+    after = packages.install(python, before, wheels)
+    assert after == packages.probe(python)
+    added = packages.added(before.packages, after)
+    said = capsys.readouterr().out
+    assert "pillow" in wished and after.imports["numba"] == (numba_version(), None)
+    if there == "all":
+        assert sorted(added) == sorted(["numba"] + wished) and packages.missing_wishes(after) == []
+        assert "without it" not in said
+        assert packages.remove(python, added) == []
+    else:
+        assert list(added) == ["numba"] and packages.missing_wishes(after) == wished
+        assert said.count("All else works without it.") == len(wished)
+        assert ("does not work: ValueError" in said) == (there == "a broken one")
+        second = packages.install(python, after, wheels)                # what is needed is there
+        assert second == after
 
 
 @pytest.mark.parametrize("case, words", [

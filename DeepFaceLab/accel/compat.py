@@ -293,6 +293,31 @@ def opencv_converts_hsv_slowly():
     return int(cv2.__version__.split(".")[0]) < 5
 
 
+def opencv_full_chroma():
+    """Return the options with which cv2.imencode writes a JPEG without chroma subsampling, None before OpenCV 4.7."""
+    import cv2
+    if hasattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR"):
+        return [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return None
+
+
+_SIMPLEJPEG = []  # its function or None, once it has been looked for
+
+
+def simplejpeg_encoder():
+    """Return simplejpeg.encode_jpeg, or None without a simplejpeg that works.
+
+    It is there for the OpenCV 4.1 of Python 3.6; one built for another numpy fails with a ValueError.
+    """
+    if not _SIMPLEJPEG:
+        try:
+            from simplejpeg import encode_jpeg
+        except (ImportError, OSError, ValueError, RuntimeError):
+            encode_jpeg = None
+        _SIMPLEJPEG.append(encode_jpeg)
+    return _SIMPLEJPEG[0]
+
+
 # --- numba -----------------------------------------------------------------------------------
 
 def jit(**options):
