@@ -123,9 +123,10 @@ def compile_kernels(tree, report, place):
     missing = missing_package()
     if missing is not None:
         return tell_missing(report, *missing)
-    from installer import self_test_kernels as kernels
+    from installer import self_test_kernels as kernels, self_test_merge
     started = time.time()
     kernels.compile_all(report, place)
+    self_test_merge.compile_merge(report)
     if report.failures:
         return WRONG
     report.say("Compiled ({:.0f} s).".format(time.time() - started))
@@ -134,7 +135,7 @@ def compile_kernels(tree, report, place):
 
 def test_tree(arguments, report, place):
     """Run everything. Return the exit code."""
-    from installer import self_test_checks as checks
+    from installer import self_test_checks as checks, self_test_merge
     started = time.time()
     ours = sorter_is_ours(arguments.tree)
     missing = missing_package()
@@ -153,6 +154,8 @@ def test_tree(arguments, report, place):
     report.check("Reading and saving a face", checks.check_face, mixed, os.path.join(place, "face"))
     report.check("Starting main.py as the .bat files do, method {}".format(number), checks.check_command,
                  arguments.tree, mixed, os.path.join(place, "command"), number, wanted)
+    if ours:
+        report.check("Merging a frame", self_test_merge.check_merge, os.path.join(place, "merged"))
     if ours:
         tell_uncached(report, arguments.tree)
     if report.failures:

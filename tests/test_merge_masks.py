@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accel import landmarks
 from accel.merge import faces, masks, settings
+from benchmarks import portraits
 from naive import masks as naive
 
 SIDE = 8            # of the network's input, px: masks are 32 px wide
@@ -58,8 +60,8 @@ def test_box():
 # --- which mask ------------------------------------------------------------------------------
 
 FRAME = np.full((100, 120, 3), 90, np.uint8)
-POINTS = np.array([[60 + 25 * np.cos(a), 50 + 30 * np.sin(a)] for a in np.linspace(0, 6.2, 68)])
-TO_FACE = np.array([[0.5, 0, -14.0], [0, 0.5, -9.0]])
+POINTS = portraits.flat_landmarks().astype(np.float64) * 0.3 + [60, 50]
+TO_FACE = landmarks.alignment_matrix(POINTS, 32, "whole_face")
 
 
 def choose(mode, predicted=None, asked=None):
@@ -94,9 +96,9 @@ def test_the_hull_of_the_landmarks():
     mask = choose(1)
     assert mask.shape == (32, 32) and mask.max() == 1 and 0.2 < mask.mean() < 0.9
     assert mask[16, 16] == 1 and mask[0, 0] == 0
-    far = masks.choose(FRAME, POINTS + 5000, TO_FACE - [[0, 0, 2500], [0, 0, 2500]], None, 32,
-                       settings.Settings.of(type("Config", (), dict(settings.ENTER, mode="overlay", face_type=4))), None)
-    assert not far.any()
+    values = settings.Settings.of(type("Config", (), dict(settings.ENTER, mode="overlay", face_type=4)))
+    far = POINTS + 5000
+    assert not masks.choose(FRAME, far, landmarks.alignment_matrix(far, 32, 4), None, 32, values, None).any()
 
 
 def test_noise_is_removed_and_the_prediction_kept():

@@ -119,14 +119,14 @@ def test_a_good_tree(installed):
     assert [line for line in lines if line.startswith("Compiling")] == [
         "Compiling ({} of {}): {} ...".format(number, len(self_test_kernels.STEPS), name)
         for number, name in enumerate([Sorter.sort_func_methods[step.method][0] + step.like
-                                       for step in self_test_kernels.STEPS], 1)]
+                                       for step in self_test_kernels.STEPS], 1)] + ["Compiling: merge ..."]
     equal = [line for line in lines if line.startswith("Sorting by") and ": equal" in line]
     assert len(equal) == len(SORT_METHODS) + 1       # absdiff has two orders
     for method in SORT_METHODS:
         name = Sorter.sort_func_methods[method][0]
         assert any(re.match(r"Sorting by {}(, (dis)?similar)?: equal".format(re.escape(name)), line)
                    for line in equal), method
-    assert "Reading and saving a face: equal" in lines
+    assert "Reading and saving a face: equal" in lines and "Merging a frame: equal" in lines
     assert "Starting main.py as the .bat files do, method 5: equal" in lines
     assert lines[-1].startswith("All is well") and "Note" not in output
 

@@ -12,6 +12,7 @@ From a prompt to its kernel:
     sort: best faces, best faces faster          ranking.best
     sort: renaming, trash, --undo                renames (rename_walk, rename_journal, folder_lock)
 
+    merge                                        merge (its own map)
     videoed: the four commands on videos         video (its own map)
 
 What they share:
@@ -22,7 +23,8 @@ What they share:
     pools         ordered, bounded pools of threads and of processes (process_crew)
     files         image lists, whole-or-nothing writes, names in any language
     dfl_jpeg      metadata of faces without decoding them
-    safe_pickle   pickles as plain data (pickle_reader, pickle_values, pickle_scalars, pickle_writer)
+    faceset       the faces of a folder or of a faceset.pak
+    safe_pickle   pickles as plain data (pickle_reader, pickle_values, pickle_scalars, pickle_records, pickle_writer)
     landmarks     pose, hull, alignment, areas (landmark_tables)
 
 Imports nothing by itself, and no module imports what another sort method needs.

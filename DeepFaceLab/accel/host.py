@@ -56,6 +56,13 @@ def is_colab():
     return console is not None and console.is_colab()
 
 
+def process_messages(seconds=0):
+    """Let stock's console serve its windows (keys come, pictures are drawn), which may take `seconds` and some ms."""
+    console = _stock_console()
+    if console is not None:
+        console.process_messages(seconds)
+
+
 def progress(iterable=None, desc="", total=None, leave=True, delay=0):
     """Return an open progress bar (a tqdm: iterate over it, or call update(n); close it or use `with`).
 

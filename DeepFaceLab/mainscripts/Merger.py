@@ -4,14 +4,15 @@
 the faces of every frame (accel.merge.alignments) and hands all to the InteractiveMergerSubprocessor, as stock does.
 """
 import importlib
+import shutil
 
 from accel import compat, files, host
 from accel.merge import settings as merge_settings
 
 WORKERS_HELP = ("Specify the number of threads to process. A low value may affect performance. A high value may result "
                 "in memory error. The value may not be greater than CPU cores.")
-FORMAT_HELP = ("png loses nothing, jpg of quality 100 is written several times faster and takes less room; nobody sees "
-               "the difference. Masks are png always.")
+FORMAT_HELP = ("png loses nothing. jpg of quality 100 takes about two thirds of the room; hardly anybody sees the "
+               "difference. Masks are png always.")
 FORMATS = ("png", "jpg")
 
 # Of memory, for a worker: what TensorFlow and the system keep, and what a pixel of a frame takes at most.
@@ -42,25 +43,25 @@ def main(model_class_name=None, saved_models_path=None, training_data_src_path=N
             interactive = not host.is_unattended() and not host.is_colab() and host.ask_bool(
                 "Use interactive merger?", True)
         config = _configured(config, interactive, settings)
-        workers = _worker_count(workers, frame_paths)
+        first_shape = _shape(frame_paths)
+        workers = _worker_count(workers, first_shape)
         output.format = _format(output_format)
         if not frame_paths:
             host.log_info("No frames to merge in input_dir.")
             return
+        _warn(output, frame_paths, first_shape)
         frames = _prepare(frame_paths, aligned_path)
         host.log_details("{} workers, {}, {}".format(workers, output.format, config.to_string("")))
-        warning = output.space_warning(frame_paths)
-        if warning:
-            host.log_err(warning)
         subprocessor = importlib.import_module("merger.InteractiveMergerSubprocessor").InteractiveMergerSubprocessor
-        subprocessor(is_interactive=interactive,
-                     merger_session_filepath=model.get_strpath_storage_for_file("merger_session.dat"),
-                     predictor_func=predict, predictor_input_shape=input_shape,
-                     face_enhancer_func=_on_demand(_enhancer), merger_config=config, frames=frames,
-                     xseg_256_extract_func=_on_demand(lambda: _segmenter(saved_models_path)),
-                     frames_root_path=input_path, output_path=output_path, output_mask_path=output_mask_path,
-                     model_iter=model.get_iter(), subprocess_count=workers,
-                     output=output, predict_batch=_batch_of(model)).run()
+        with output:  # no other merge may write there meanwhile
+            subprocessor(is_interactive=interactive,
+                         merger_session_filepath=model.get_strpath_storage_for_file("merger_session.dat"),
+                         predictor_func=predict, predictor_input_shape=input_shape,
+                         face_enhancer_func=_on_demand(_enhancer), merger_config=config, frames=frames,
+                         xseg_256_extract_func=_on_demand(lambda: _segmenter(saved_models_path)),
+                         frames_root_path=input_path, output_path=output_path, output_mask_path=output_mask_path,
+                         model_iter=model.get_iter(), subprocess_count=workers,
+                         output=output, predict_batch=_batch_of(model)).run()
     finally:
         model.finalize()
 
@@ -93,19 +94,42 @@ def _configured(config, interactive, given):
     return config
 
 
-def _worker_count(given, frame_paths):
+def _shape(frame_paths):
+    """Return the shape of the first frame, None if it cannot be read or there is none."""
+    try:
+        frame = files.read_image(frame_paths[0]) if frame_paths else None
+    except OSError:
+        frame = None
+    return None if frame is None else frame.shape
+
+
+def _worker_count(given, first_shape):
     """Ask for the number of threads; proposed is one a core, fewer if the memory is short."""
     cores = compat.cpu_count()
     if given is not None:
         return given
     free = compat.free_memory()
     fitting = cores
-    if free is not None and frame_paths:
-        frame = files.read_image(frame_paths[0])
-        if frame is not None:
-            need = frame.shape[0] * frame.shape[1] * _BYTES_PER_PIXEL
-            fitting = max(1, int((free - _KEPT_FREE) // need))
+    if free is not None and first_shape is not None:
+        need = first_shape[0] * first_shape[1] * _BYTES_PER_PIXEL
+        fitting = max(1, int((free - _KEPT_FREE) // need))
     return host.ask_int("Number of workers?", min(cores, fitting), valid_range=[1, cores], help_message=WORKERS_HELP)
+
+
+def _warn(output, frame_paths, first_shape):
+    """Say what the user should know of the chosen format and of the disk before hours of work begin."""
+    if output.format == "jpg":
+        from accel.merge.output import jpeg_note
+        note = jpeg_note()
+        if note is not None:
+            host.log_info(note)
+    try:  # enough for frames that cannot be compressed: no need to try any
+        roomy = shutil.disk_usage(output.folder).free > 4 * first_shape[0] * first_shape[1] * len(frame_paths)
+    except (OSError, TypeError):
+        roomy = False
+    warning = None if roomy else output.space_warning(frame_paths)
+    if warning is not None:
+        host.log_err(warning)
 
 
 def _format(given):
@@ -131,7 +155,7 @@ def _prepare(frame_paths, aligned_path):
     from accel.merge import alignments
     frame_class = importlib.import_module("merger.InteractiveMergerSubprocessor").InteractiveMergerSubprocessor.Frame
     frames = []
-    for path, facts in zip(frame_paths, alignments.facts_of_frames(frame_paths, str(aligned_path))):
+    for path, facts in zip(frame_paths, alignments.prepare(frame_paths, str(aligned_path))[0]):
         info = FrameInfo(Path(path), facts.landmarks_list)
         info.motion_deg, info.motion_power = facts.motion_deg, facts.motion_power
         frames.append(frame_class(frame_info=info))

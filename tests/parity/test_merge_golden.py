@@ -2,6 +2,12 @@
 
 Held to the contract: within 1 level of 255, inside the face mask and outside of it, where stock too leaves the
 source pixel unless a degradation changes all of the frame; masks within 1 level.
+
+A few pixels are excepted. Alignment matrices hold float32 dot products, whose order of sums depends on the processor;
+they move by 1e-5 px, warps round coordinates to 1/32 px, and now and then one is rounded the other way: stock itself,
+run on another processor than these answers were made on, is up to 3 levels away from them in up to 16 pixels. And
+iterative distribution transfer compares the histograms of 256 bins of random projections: with another OpenCV the
+last bit of a value decides, twenty times over.
 """
 import json
 from pathlib import Path
@@ -39,6 +45,11 @@ NETWORKS = faces.Networks(
     lambda face: cv2.resize(face, (4 * face.shape[1], 4 * face.shape[0]), interpolation=cv2.INTER_CUBIC))
 
 
+SAME_OPENCV = cv2.__version__.startswith('4.1.')
+FEW_PIXELS, FEW_LEVELS = 20, 3
+IDT, IDT_SHARE, IDT_LEVELS = (5, 6), 0.01, 8
+
+
 def levels_apart(one, other):
     return np.abs(one.astype(np.int16) - other.astype(np.int16))
 
@@ -54,7 +65,11 @@ def test_a_merged_frame(case):
                                        faces.Motion(given['motion_power'], given['motion_deg']), values, NETWORKS)
     assert picture.shape[:2] == mask.shape[:2] == expected.shape[:2]
     assert levels_apart(mask[..., 0], expected[..., 3]).max() <= 1
-    assert levels_apart(picture, expected[..., :3]).max() <= 1
+    apart = levels_apart(picture, expected[..., :3]).max(axis=2)
+    pixels, levels = FEW_PIXELS, FEW_LEVELS
+    if values.color_transfer_mode in IDT and not SAME_OPENCV:
+        pixels, levels = int(IDT_SHARE * apart.size), IDT_LEVELS
+    assert (apart > 1).sum() <= pixels and apart.max() <= levels
     if not values.changes_whole_frame and not values.is_raw:
         outside = (mask[..., 0] == 0) & (expected[..., 3] == 0)
         assert outside.any() and (picture[outside] == source[outside][:, :3]).all()
@@ -66,5 +81,5 @@ def test_every_setting_is_among_the_cases():
     assert {values.mask_mode for values in used} == set(range(10))
     assert {values.color_transfer_mode for values in used} == set(range(9))
     for name, default in DEFAULTS.items():
-        if name != 'face_type':
+        if name not in ('face_type', 'hist_match_threshold'):     # the threshold: test_merge_colour
             assert any(getattr(values, name) != default for values in used), name

@@ -9,7 +9,7 @@
         seamless cloning                            poisson
         motion blur, sharpening, degradations       degrade
         mixing by the mask                          blend
-        files, formats, free space                  output
+        files, formats, free space                  output, png
     many frames: threads and the one network        workers, prediction
     without a window, from end to end               run
     with a window: keys, order, what is saved       timeline, session

@@ -96,6 +96,8 @@ def failure_in_words(name, error):
     """Return one line (str) on why a frame failed."""
     if isinstance(error, pipeline.FrameError):
         return str(error)
+    if isinstance(error, host.UserError):
+        return "{}: {}".format(name, error)
     if isinstance(error, MemoryError):
         return "{}: there is not enough memory. Start again with fewer workers.".format(name)
     if isinstance(error, OSError):
