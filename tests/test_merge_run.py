@@ -18,7 +18,7 @@ class Frame:
 
 
 class Output:
-    """An output folder of which only the names count."""
+    """An output folder of which only the names count; folder: where (Path)."""
 
     def __init__(self, folder):
         self.folder, self.format = folder, "png"

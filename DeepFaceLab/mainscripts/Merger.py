@@ -85,8 +85,9 @@ def _check_folders(models, frames, merged, masks, aligned):
 def _configured(config, interactive, given):
     """Return the model's configuration with the user's settings; asked for if it cannot be changed later on."""
     if given is not None:
-        mode = given.get("mode", config.default_mode)
-        for name, value in dict(merge_settings.ENTER, mode=mode, **given).items():
+        values = dict(merge_settings.ENTER, mode=config.default_mode)
+        values.update(given)
+        for name, value in values.items():
             setattr(config, name, value)
         host.log_info(config.to_string("for all frames"))
     elif not interactive:

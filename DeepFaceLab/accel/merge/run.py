@@ -37,6 +37,7 @@ def merge_all(frames, config, workers, output, state_path):
     if failures.named:
         raise host.UserError(failures.summary(len(jobs)))
     files.remove_if_there(state_path)
+    host.log_info("{:,} merged frames are in {}.".format(len(jobs), output.folder))
 
 
 def job_of(index, frame_info, settings, wants_picture=False):
