@@ -17,7 +17,8 @@ ROOT = os.path.dirname(PROGRAM)
 if ROOT not in sys.path:
     sys.path.append(ROOT)
 
-from benchmarks import workspace  # noqa: E402
+import merge_workspace  # noqa: E402
+from benchmarks import merge_trees, workspace  # noqa: E402
 from installer import self_test, self_test_checks, self_test_kernels, self_test_report  # noqa: E402
 from mainscripts import Sorter  # noqa: E402
 
@@ -194,6 +195,21 @@ def test_no_later_sort_compiles(installed, folders, tmp_path, method, folder):
                                      method, "--yes", *more)
         assert code == 0, output
         assert "cannot be measured" not in output
+    assert installed.kernels() == before
+
+
+@pytest.mark.parametrize("further", [
+    [], ["--set", "mode=seamless", "--set", "color_transfer_mode=rct", "--output-format", "jpg"],
+    ["--set", "mode=hist-match", "--set", "motion_blur_power=100", "--set", "image_denoise_power=30"],
+    ["--set", "color_transfer_mode=sot-m", "--set", "color_degrade_power=30", "--set", "blursharpen_amount=-15",
+     "--set", "sharpen_mode=1"]], ids=" ".join)
+def test_no_later_merge_compiles(installed, tmp_path, further):
+    merge_trees.lay_over(merge_trees.STAND_IN, str(installed.tree))    # what a merge needs of DeepFaceLab
+    space = merge_workspace.build_workspace(tmp_path / "workspace", count=3, size=(200, 161))
+    before = installed.kernels()
+    code, output = installed.run(str(installed.tree / "main.py"), *merge_workspace.words(space, "--yes", *further))
+    assert code == 0, output
+    assert len(list(space.merged.iterdir())) == 3
     assert installed.kernels() == before
 
 
