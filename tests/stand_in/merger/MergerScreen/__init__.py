@@ -1,0 +1,1 @@
+from .MergerScreen import Screen, ScreenManager
