@@ -256,11 +256,11 @@ def start(tmp_path, *further):
 
 
 def test_quick_run_against_the_oracle(tmp_path):
-    names = ["merge.prepare", "merge.720p", "merge.seamless"]
-    code, out, err, saved = start(tmp_path, "--frames", "3", "--cases", ",".join(names))
+    names = ["merge.prepare", "merge.seamless"]
+    code, out, err, saved = start(tmp_path, "--frames", "2", "--cases", ",".join(names))
     assert code == 0, out + err
     assert [case["case"] for case in saved["cases"]] == names
-    assert all(case["equal"] == "yes" and case["frames"] == 3 and case["limit"]["seconds"] for case in saved["cases"])
+    assert all(case["equal"] == "yes" and case["frames"] == 2 and case["limit"]["seconds"] for case in saved["cases"])
     assert saved["merge"]["merge.prepare of ours"]["seconds_from_model_to_first_face"] > 0
 
 
@@ -294,6 +294,7 @@ def test_a_baseline_that_makes_no_frame_has_failed(tmp_path, monkeypatch, capsys
     build, copy = merge_trees.build_tree, merge_trees.copy_tree
     monkeypatch.setattr(merge_trees, "copy_tree", lambda tree, folder, overlay=False:
                         build(folder) if overlay else copy(tree, folder))
+    monkeypatch.setattr(merge_cases.Merge, "environment", lambda self, case, side: {"NUMBA_CACHE_DIR": ""})
     assert run.main(quick_words(tmp_path, "--cases", "merge.prepare", "--stock", str(stock))) == 1
     out = capsys.readouterr().out
     assert "No frame came out.\nError while merging" in out and "DIFFER" not in out

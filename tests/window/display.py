@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 import time
 
-import cv2
 import numpy as np
 
 SIZE = 1600, 1000
@@ -64,12 +63,20 @@ class Display:
         rows = content[start:start + height * stride].reshape(height, stride)
         return rows[:, :4 * int(head[4])].reshape(height, -1, 4)[..., :3].copy()
 
-    def where(self, picture, tolerance=1.0):
-        """Return (left, top) of a picture, uint8 (h, w, 3), on the display, None if it is not there."""
-        distances = cv2.matchTemplate(self.screenshot(), picture, cv2.TM_SQDIFF)
-        place = np.unravel_index(np.argmin(distances), distances.shape)
-        mean = max(0.0, float(distances[place])) / picture.size
-        return (int(place[1]), int(place[0])) if mean <= tolerance ** 2 else None
+    def where(self, picture):
+        """Return (left, top) of a picture, uint8 (h, w, 3), on the display, None if it is not there exactly."""
+        shown = self.screenshot()
+        height, width = picture.shape[:2]
+        first_row = picture[0].tobytes()
+        for top in range(shown.shape[0] - height + 1):
+            row = shown[top].tobytes()
+            start = row.find(first_row)
+            while start >= 0:
+                left = start // 3
+                if start % 3 == 0 and (shown[top:top + height, left:left + width] == picture).all():
+                    return left, top
+                start = row.find(first_row, start + 1)
+        return None
 
     # --- what can be done --------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ class Run:
 
     def open(self, number):
         """Leave the help, with which it begins."""
-        wait_until(lambda: os.path.exists(self.path(number)), "a merged frame")
+        wait_until(lambda: os.path.exists(self.path(number)), "a merged frame", 90)     # kernels may be compiled
         self.press_tab(lambda: self.is_shown(number))
 
     def press_tab(self, is_fine):
@@ -156,7 +156,7 @@ def merged_by_keys(display, tree, tmp_path_factory):
     with Run(display, tree, space) as run:
         wait_until(lambda: display.place(run.window)[3] >= 480, "a window that is as large as the help")
         assert display.place(run.window)[2] >= 640
-        wait_until(lambda: os.path.exists(run.path(1)), "a merged frame")
+        wait_until(lambda: os.path.exists(run.path(1)), "a merged frame", 90)
         run.keep_picture("1 help")
         run.open(1)
         run.keep_picture("2 frame 1, overlay")

@@ -82,6 +82,8 @@ def prepare(frames, folder):
 
     Raises faceset.FacesetError and OSError as faceset.faces.
     """
+    if os.path.exists(os.path.join(os.fspath(folder), faceset.PAK_NAME)):
+        host.log_info("Using packed faceset.")
     alignments = collect(faceset.faces(folder, PROGRESS))
     return frame_facts(frames, alignments), alignments
 

@@ -15,6 +15,7 @@ from .settings import Settings
 
 AHEAD = 2               # jobs a worker: one in work, one waiting, so that none waits for the main thread
 SHOWN = 10              # failed frames named at the end
+_PART = ".part"         # of the state that is being written: what a kill leaves of it has a known name
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -36,7 +37,8 @@ def merge_all(frames, config, workers, output, state_path):
         _work_through([job for job in jobs if job.index not in done], workers, bar, failures)
     if failures.named:
         raise host.UserError(failures.summary(len(jobs)))
-    files.remove_if_there(state_path)
+    for path in (state_path, state_path + _PART):
+        files.remove_if_there(path)
     host.log_info("{:,} merged frames are in {}.".format(len(jobs), output.folder))
 
 
@@ -117,7 +119,7 @@ def _begin(jobs, output, state_path, fingerprint):
             return done
     delete_earlier(output)
     state = {"version": 1, "fingerprint": fingerprint, "frames": len(jobs)}
-    files.write_atomic(state_path, json.dumps(state).encode("ascii"))
+    files.write_atomic(state_path, json.dumps(state).encode("ascii"), state_path + _PART)
     return set()
 
 

@@ -90,7 +90,7 @@ def save(path, session):
                           if frame.done and frame.settings is not None])),
         ("frames_idxs", _ranges(session.frames_idxs)), ("frames_done_idxs", _ranges(session.frames_done_idxs)),
         ("frames", [frame.name for frame in session.frames])])
-    files.write_atomic(path, json.dumps(document).encode("ascii"))
+    files.write_atomic(path, json.dumps(document).encode("ascii"), os.fspath(path) + ".part")
     return Journal(path, name)
 
 
