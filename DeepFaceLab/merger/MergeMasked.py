@@ -37,7 +37,8 @@ def MergeMaskedFace(predictor_func, predictor_input_shape, face_enhancer_func, x
 
 
 def _networks(predict, input_shape, enhance, segment):
-    return faces.Networks(input_shape[0], predict, segment, lambda face: enhance(face, is_tanh=True, preserve_size=False))
+    return faces.Networks(input_shape[0], predict, segment,
+                          lambda face: enhance(face, is_tanh=True, preserve_size=False))
 
 
 def _motion(frame_info):

@@ -33,8 +33,8 @@ class Merging:
         if not job.points:
             picture, mask = self._without_face(job, stem)
         else:
-            picture, mask = frames.merge_frame(frames.as_bgr8(read_frame(job.path)), job.points, job.motion, job.settings,
-                                               self._networks)
+            frame = frames.as_bgr8(read_frame(job.path))
+            picture, mask = frames.merge_frame(frame, job.points, job.motion, job.settings, self._networks)
             self._output.write(stem, picture, mask)
         return np.concatenate([frames.as_bgr8(picture), mask], axis=2) if job.wants_picture else None
 

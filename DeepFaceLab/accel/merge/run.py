@@ -74,7 +74,7 @@ class _Failures:
         self.named = []
 
     def add(self, job, error):
-        """Note a failed frame. Raises host.UserError where no other frame can succeed, and what is no frame's fault."""
+        """Note a failed frame. Raises host.UserError where no other can succeed, and what is no frame's fault."""
         if not isinstance(error, Exception):
             raise error
         name = os.path.basename(job.path)
