@@ -90,9 +90,9 @@ class _Failures:
         """What a user reads at the end (str)."""
         shown = self.named[:SHOWN]
         more = ["... and {:,} more".format(len(self.named) - SHOWN)] if len(self.named) > SHOWN else []
-        return "{:,} of {:,} frames could not be merged, the others are done:\n{}\nMend or replace these frames, then " \
-               "start the same step again: it does only what is missing.".format(
-                   len(self.named), total, "\n".join("    " + line for line in shown + more))
+        return ("{:,} of {:,} frames could not be merged, the others are done:\n{}\nMend or replace these frames, then "
+                "start the same step again: it does only what is missing.").format(
+                    len(self.named), total, "\n".join("    " + line for line in shown + more))
 
 
 def failure_in_words(name, error):
