@@ -1,5 +1,6 @@
 """The interactive merger with a scripted window: keys, files, sessions, and what goes wrong."""
 import errno
+import importlib.util
 import json
 import os
 import sys
@@ -24,15 +25,17 @@ SIZE = (4, 6)
 
 def config_class():
     """Return the stand-in of stock's MergerConfigMasked."""
+    path = os.path.join(STAND_IN, "merger", "MergerConfig.py")
+    spec = importlib.util.spec_from_file_location("stand_in_config", path)
+    loaded = importlib.util.module_from_spec(spec)
     sys.path.append(STAND_IN)
     try:
-        spec = module.__spec__.__class__("stand_in_config", __import__("importlib").machinery.SourceFileLoader(
-            "stand_in_config", os.path.join(STAND_IN, "merger", "MergerConfig.py")))
-        loaded = types.ModuleType("stand_in_config")
         spec.loader.exec_module(loaded)
-        return loaded.MergerConfigMasked
     finally:
         sys.path.remove(STAND_IN)
+        for name in [name for name in sys.modules if name.split(".")[0] == "facelib"]:
+            del sys.modules[name]
+    return loaded.MergerConfigMasked
 
 
 Config = config_class()
@@ -612,6 +615,16 @@ def test_the_networks_are_asked_as_stock_asks_them(setting, monkeypatch):
     assert asked == [(True, False)]
     assert frame.output_filepath == setting.folder / "merged" / "1.png"
     assert frame.output_mask_filepath == setting.folder / "masks" / "1.png" and frame.idx == 0
+
+
+def test_windows_are_served_by_stocks_console(monkeypatch):
+    served = []
+    console = types.SimpleNamespace(interact=types.SimpleNamespace(process_messages=served.append))
+    host.process_messages(60)          # without that console there is nothing to do
+    monkeypatch.setitem(sys.modules, "core.interact", console)
+    host.process_messages()
+    host.process_messages(0.5)
+    assert served == [0, 0.5]
 
 
 def test_stocks_classes_and_arguments():

@@ -10,7 +10,8 @@ running Python needs stock's packages, too.
 
 Both sides have the model Tiny and, for XSeg and super resolution, the stand-ins of tests/stand_in: nothing else of
 stock is changed, but for its window where keys are pressed. Stock draws random rotations for the colour transfers
-idt, sot and mix: their frames are compared by the mean colour of the face.
+idt, sot and mix: their frames are compared by the mean colour of the face. Histogram matching and the reduction to
+256 colours go in steps: where the two sides run another OpenCV a few pixels may take another one, and only so many.
 """
 import os
 import shutil
@@ -45,6 +46,10 @@ CASES = [
     {'mask_mode': 8, 'denoise': 30, 'bicubic': 25, 'degrade': 50}, {'mask_mode': 0, 'degrade': 100, 'motion': 20},
 ]
 WHOLE_FRAME = ('denoise', 'bicubic', 'degrade')      # degrade pixels far from the face, too
+STEPPED = 0.01                 # share of a frame's pixels that may take another step with another OpenCV
+PRINT_OPENCV = 'import cv2; print(cv2.__version__)'
+SAME_OPENCV = STOCK_PYTHON == OUR_PYTHON or len(
+    {subprocess.check_output([python, '-c', PRINT_OPENCV]) for python in (STOCK_PYTHON, OUR_PYTHON)}) == 1
 
 
 def typed(settings, workers=2):
@@ -122,13 +127,14 @@ def frame_pairs(ref, comp, space):
         yield (marked, source) + tuple(found[name[:-4] + '.png'] for found in pairs)
 
 
-def check_frames(ref, comp, space, settings, levels=1):
+def check_frames(ref, comp, space, settings):
     """Hold both sides to the contract: within 1 level, and outside of the mask the source's pixel."""
     given = dict(DEFAULTS, **settings)
+    has_steps = not SAME_OPENCV and (given['degrade'] or 'hist-match' in given['mode'])
     for marked, source, frame, mask, our_frame, our_mask in frame_pairs(ref, comp, space):
         assert our_frame.shape == frame.shape and our_mask.shape == mask.shape and our_frame.dtype == frame.dtype
         assert apart(mask, our_mask).max() <= 1
-        assert apart(frame, our_frame).max() <= levels
+        assert (apart(frame, our_frame) > 1).mean() <= (STEPPED if has_steps else 0)
         if not marked:
             assert (our_frame == frame).all() and not our_mask.any()
         elif given['mode'] != 'raw-predict' and given['mode'] != 'raw-rgb':
