@@ -39,6 +39,9 @@ and model are pathlib paths; marks: {file name of a frame: [landmarks of each fa
 
 # --- trees ------------------------------------------------------------------------------------
 
+STAMP = ".merge_run"     # beside merged frames, until their run has ended
+
+
 def build_tree(folder):
     """Make a tree of the overlay and of stand-ins for what it needs of DeepFaceLab. Return its path (str)."""
     return merge_trees.build_tree(str(folder))
@@ -186,11 +189,12 @@ def picture_at(path):
 
 def pictures(folder):
     """The images of a folder: {file name: array as it is stored}."""
-    return {path.name: picture_at(path) for path in sorted(Path(str(folder)).iterdir()) if path.is_file()}
+    return {path.name: picture_at(path) for path in sorted(Path(str(folder)).iterdir())
+            if path.is_file() and path.name != STAMP}
 
 
 def contents(folder):
-    """The files below a folder: {path below it: bytes}."""
+    """The files below a folder, but for the note of whose frames they are: {path below it: bytes}."""
     folder = Path(str(folder))
     return {str(path.relative_to(str(folder))): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file()}
+            if path.is_file() and path.name != STAMP}

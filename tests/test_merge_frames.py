@@ -139,6 +139,19 @@ def test_nothing_fails_at_a_border(changes, place):
     assert (picture[mask[..., 0] == 0] == frame[mask[..., 0] == 0]).all()
 
 
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_an_answer_that_is_no_number(part):
+    def broken(face):
+        answer = list(naive.predict(face))
+        answer[part] = answer[part] * np.float32(np.nan)
+        return answer
+    frame = smooth_frame(np.random.RandomState(14), 90, 110)
+    values = settings.Settings(**BASE)
+    with pytest.raises(faces.AnswerError, match="no numbers"):
+        frames.merge_frame(frame, [face_at(55, 45)], faces.Motion(0.0, 0.0), values,
+                           networks()._replace(predict=broken))
+
+
 # --- what frames are made of -----------------------------------------------------------------
 
 def test_channels_and_depths():

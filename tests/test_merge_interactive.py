@@ -178,7 +178,7 @@ class Setting:
 
     def pictures(self):
         """Return {stem: level} of what is in merged."""
-        return {path.stem: int(cv2.imread(str(path))[0, 0, 0]) for path in sorted((self.folder / "merged").iterdir())}
+        return {path.stem: int(cv2.imread(str(path))[0, 0, 0]) for path in sorted((self.folder / "merged").glob("0*"))}
 
 
 @pytest.fixture
@@ -329,15 +329,32 @@ def test_a_session_goes_back_to_what_is_missing(setting):
 def test_another_format_merges_all_again_and_leaves_no_twins(setting):
     setting.run(TAB, "W", ".", setting.shows(1, 5))
     setting.run(TAB, RUN, format="jpg")
-    assert sorted(os.listdir(setting.output.folder)) == ["{}.jpg".format(stem) for stem in stems(0, 1, 2, 3, 4)]
+    assert sorted(path.name for path in (setting.folder / "merged").glob("0*")) == ["{}.jpg".format(stem) for stem in stems(0, 1, 2, 3, 4)]
     assert sorted(setting.merged) == names(0, 1, 2, 3, 4)
 
 
-def test_a_picture_that_cannot_be_read_when_it_is_shown_is_merged_again(setting):
-    def spoil():
-        path = setting.output.image_path("00000")
-        files.write_atomic(path, files.read_bytes(path)[:8] + bytes(20))
-    setting.run(TAB, ".", setting.shows(1), spoil, ",", setting.shows(0))
+def test_images_of_another_merge_do_not_count_as_the_sessions(setting, capsys):
+    setting.run(TAB, "w", ".", setting.shows(1, 1))
+    setting.output.set_stamp("another")    # such as a merge without a window since then
+    setting.run(TAB, setting.shows(0, 1), ".", setting.shows(1, 1))
+    assert set(setting.merged) == set(names(0, 1, 2))
+    assert "are not of this session: all frames are merged again" in capsys.readouterr().out
+    setting.run(TAB, setting.shows(1, 1))
+    assert setting.merged == []
+
+
+def spoil_picture(output):
+    path = output.image_path("00000")
+    files.write_atomic(path, files.read_bytes(path)[:8] + bytes(20))
+
+
+def spoil_mask(output):
+    files.write_image(output.mask_path("00000"), np.zeros((2, 3), np.uint8))
+
+
+@pytest.mark.parametrize("spoil", [spoil_picture, spoil_mask])
+def test_a_picture_that_cannot_be_read_when_it_is_shown_is_merged_again(setting, spoil):
+    setting.run(TAB, ".", setting.shows(1), lambda: spoil(setting.output), ",", setting.shows(0))
     assert setting.merged.count("00000.jpg") == 2
 
 
@@ -459,6 +476,12 @@ def test_ctrl_c_saves_the_session(setting, capsys):
     assert saved.frames_idxs[0] == 1 and saved.frames[1].done
 
 
+def test_a_session_is_there_from_the_start(setting):
+    seen = []
+    setting.run(lambda: seen.append(session.load(str(setting.session)).frames_idxs))
+    assert seen == [[0, 1, 2, 3, 4]]
+
+
 def test_what_a_killed_program_leaves(setting):
     kept = {}
 
@@ -536,6 +559,13 @@ def test_frames_go_by_past_one_that_fails(setting):
     assert setting.merged.count("00002.jpg") == 1
 
 
+def test_what_the_user_has_to_know_of_a_frame_is_shown(setting, capsys):
+    setting.fail = {"00001.jpg": [host.UserError("It is too large for a JPG.") for _ in range(9)]}
+    with pytest.raises(host.UserError, match=r"\n    It is too large for a JPG.\n"):
+        setting.run(TAB, ".", setting.shows_words, ".", setting.shows(2))
+    assert "It is too large for a JPG.\n" in capsys.readouterr().out
+
+
 def test_a_full_disk_lets_frames_wait(setting, capsys):
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     setting.fail = {"00002.jpg": [full]}
@@ -583,7 +613,7 @@ def test_without_a_window_all_is_left_to_merge_all(setting, monkeypatch):
     calls = []
     monkeypatch.setattr(run, "merge_all", lambda *arguments: calls.append(arguments))
     frames = setting.run(interactive_one=False)
-    (given, config, workers, output, state_path), = calls
+    (given, config, workers, output, state_path, _), = calls
     assert given == frames and type(config) is Config and workers.count == 2 and output is setting.output
     assert state_path == str(setting.folder / "model" / "new_SAEHD_merger_run.json")
     assert setting.screens is None and setting.asked == []
@@ -592,7 +622,7 @@ def test_without_a_window_all_is_left_to_merge_all(setting, monkeypatch):
 def test_the_networks_are_asked_as_stock_asks_them(setting, monkeypatch):
     asked = []
 
-    def merge_all(frames, config, workers, output, state_path):
+    def merge_all(frames, config, workers, output, state_path, probe):
         workers.submit("job")
         while workers.busy:
             outcomes = workers.poll()

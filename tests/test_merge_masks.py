@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel import landmarks
-from accel.merge import faces, masks, settings
+from accel.merge import faces, masks, settings, warps
 from benchmarks import portraits
 from naive import masks as naive
 
@@ -105,3 +105,18 @@ def test_noise_is_removed_and_the_prediction_kept():
     faint = np.full((32, 32), 0.003, np.float32)
     assert not choose(2, (None, faint, faint)).any()
     assert (faint == np.float32(0.003)).all()
+
+
+@given(st.integers(0, 2 ** 32 - 1), st.sampled_from(["half_face", "midfull_face", "full_face", "whole_face"]))
+def test_a_hull_that_its_square_cuts(seed, face_type):
+    """cv2 clips edges at the border of what it draws in, and rounds there."""
+    random = np.random.RandomState(seed)
+    points = portraits.flat_landmarks() * random.uniform(0.1, 0.6) + random.uniform(0, 100, 2)
+    points = (points + random.normal(0, 2, points.shape)).astype(np.float64)
+    matrix = landmarks.alignment_matrix(points, 32, face_type)
+    whole = landmarks.hull_mask(FRAME.shape, points).astype(np.float32)
+    values = settings.Settings.of(type("Config", (), dict(settings.ENTER, mode="overlay", face_type=4)))
+    mask = masks.choose(FRAME, points, matrix, None, 32, values, None)
+    wanted = np.clip(warps.cut_face(whole, matrix, 32), 0, 1)
+    wanted[wanted < masks.NOISE] = 0
+    assert (mask == wanted).all()

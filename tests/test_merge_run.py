@@ -21,7 +21,13 @@ class Output:
     """An output folder of which only the names count; folder: where (Path)."""
 
     def __init__(self, folder):
-        self.folder, self.format = folder, "png"
+        self.folder, self.mask_folder, self.format, self._stamp = folder, folder, "png", None
+
+    def stamp(self):
+        return self._stamp
+
+    def set_stamp(self, name):
+        self._stamp = name
 
     def path(self, stem):
         return str(self.folder / (stem + ".png"))
@@ -33,6 +39,7 @@ class Output:
         return [str(path) for path in self.folder.glob("*.png")]
 
     def delete_earlier(self):
+        self._stamp = None
         for path in self.earlier_images():
             os.remove(path)
 
@@ -54,7 +61,7 @@ class Setting:
             path.write_bytes(b"frame")
             self.frames.append(Frame(path))
         self.output, self.fail, self.merged_now, self.asked, self.answer = Output(self.merged), {}, [], [], True
-        self.config = CONFIG
+        self.config, self.answer_of_model = CONFIG, [0.5, 0.25]
 
         def ask(question, default):
             assert default is True
@@ -74,7 +81,7 @@ class Setting:
         self.merged_now, self.asked = [], []
         workers = Workers(self.work, 3)
         try:
-            run.merge_all(self.frames, self.config, workers, self.output, self.state)
+            run.merge_all(self.frames, self.config, workers, self.output, self.state, lambda: self.answer_of_model)
         finally:
             workers.close()
 
@@ -145,6 +152,32 @@ def test_what_was_cut_short_goes_on(setting):
     assert sorted(done + setting.merged_now) == setting.names() and len(setting.names()) == 12
 
 
+def test_the_same_model_answers_a_little_differently(setting):
+    cut_short(setting)
+    setting.answer_of_model = [0.501, 0.249]
+    setting.merge()
+    assert "Go on with it?" in setting.asked[0]
+
+
+def test_a_state_that_cannot_be_written_deletes_nothing(setting):
+    (setting.merged / "mine.png").write_bytes(b"mine")
+    os.mkdir(setting.state)
+    with pytest.raises(host.UserError) as caught:
+        setting.merge()
+    assert "cannot begin" in str(caught.value) and setting.names() == ["mine.png"]
+
+
+def test_what_fails_for_all_ends_the_run(setting):
+    setting.frames *= 3
+    setting.fail = {frame.filepath.name: KeyError("x") for frame in setting.frames}
+    with pytest.raises(host.UserError) as caught:
+        setting.merge()
+    assert str(caught.value).startswith("The first 12 frames all failed")
+    setting.fail = {frame.filepath.name: host.UserError("no network") for frame in setting.frames}
+    with pytest.raises(host.UserError, match="no network"):
+        setting.merge()
+
+
 def test_anew_if_the_user_wants(setting, monkeypatch):
     cut_short(setting)
     answers = iter([False, True])
@@ -160,7 +193,10 @@ def test_anew_if_the_user_wants(setting, monkeypatch):
     lambda setting: setting.frames[4].landmarks_list.append(np.zeros((68, 2))),
     lambda setting: setattr(setting.frames[4], "motion_power", 3.0),
     lambda setting: (setting.frames_folder / "00002.png").write_bytes(b"another"),
-    lambda setting: open(os.path.join(os.path.dirname(setting.state), "new_Tiny_decoder.npy"), "w").close()])
+    lambda setting: open(os.path.join(os.path.dirname(setting.state), "new_Tiny_decoder.npy"), "w").close(),
+    lambda setting: open(os.path.join(os.path.dirname(setting.state), "XSeg_256.npy"), "w").close(),
+    lambda setting: setattr(setting, "answer_of_model", [0.5, 0.3]),
+    lambda setting: setting.output.set_stamp("of another run")])
 def test_anything_else_begins_anew(setting, change):
     cut_short(setting)
     assert 0 < len(setting.names()) < 12

@@ -85,11 +85,15 @@ def test_a_network_that_fails_is_the_error_of_its_frames(crew_of, answers):
 def test_ctrl_c_while_the_network_runs(crew_of):
     def interrupted(pictures):
         raise KeyboardInterrupt()
-    crew = crew_of(lambda job: ask(job), 2)
+    answered = []
+    crew = crew_of(lambda job: answered.append(ask(job)), 2)
     ask = crew.network(interrupted)
     crew.submit(1)
+    crew.submit(2)
     with pytest.raises(KeyboardInterrupt):
         finish(crew, 1)
+    crew.close()
+    assert answered == []                      # nobody goes on with an answer that never came
 
 
 def test_closing_gives_up_who_waits_for_an_answer():

@@ -85,6 +85,12 @@ def hull_mask(shape, landmarks, eyebrows_expand_mod=1.0, origin=(0, 0)):
     return mask
 
 
+def hull_box(landmarks, eyebrows_expand_mod=1.0):
+    """Lowest and highest coordinates of what hull_mask draws: two int64 (2,), x and y, px. Arguments as there."""
+    points = _raise_brows(landmarks, eyebrows_expand_mod)
+    return points.min(axis=0), points.max(axis=0)
+
+
 def _raise_brows(landmarks, eyebrows_expand_mod):
     """Landmarks, int64 (68, 2), with the brows moved away from the eyes; each step rounds to zero or down."""
     points = np.asarray(landmarks).astype(np.int64)

@@ -3,10 +3,11 @@
 The main thread has the window and answers the workers' questions to the network; what the user's keys mean is in
 accel.merge.timeline, how a frame is merged in accel.merge.pipeline.
 """
-import os
+import uuid
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from accel import files, host, pools
 from accel.merge import faces, interactive, pipeline, run, session_keeper, text_picture, timeline
@@ -96,6 +97,7 @@ class InteractiveMergerSubprocessor(object):
         self.process_count = subprocess_count
         self.output = output if output is not None else Output(str(output_path), str(output_mask_path))
         self.predict_batch = predict_batch
+        self._stamp = None       # of the session whose frames are in the output folder
         for index, frame in enumerate(frames):
             stem = frame.frame_info.filepath.stem
             frame.idx = index
@@ -109,7 +111,8 @@ class InteractiveMergerSubprocessor(object):
             if self.is_interactive:
                 self._run_interactive(workers)
             else:
-                run.merge_all(self.frames, self.merger_config, workers, self.output, self._beside_session("run"))
+                run.merge_all(self.frames, self.merger_config, workers, self.output, self._beside_session("run"),
+                              self._answer)
         finally:
             workers.close()
 
@@ -123,6 +126,13 @@ class InteractiveMergerSubprocessor(object):
                 lambda face: self.face_enhancer_func(face, is_tanh=True, preserve_size=False)))))
         return workers
 
+    def _answer(self):
+        """What the model makes of a ramp: means (list of float), by which another model is told from this one."""
+        size = self.predictor_input_shape[0]
+        ramp = np.linspace(0, 1, size * size * 3, dtype=np.float32).reshape(size, size, 3)
+        face, mask, target_mask = self.predictor_func(ramp)
+        return [float(np.mean(part)) for part in (face[..., 0], face[..., 1], face[..., 2], mask, target_mask)]
+
     def _beside_session(self, word):
         """Return the path (str) of a JSON file beside stock's session, with another word in the place of `session`."""
         before, _, after = self.merger_session_filepath.stem.rpartition("session")
@@ -132,17 +142,18 @@ class InteractiveMergerSubprocessor(object):
 
     def _run_interactive(self, workers):
         position = self._restored_position()
-        may_delete = position is None and self._asks_to_delete()
+        may_delete = position is None and run.asked_to_delete(self.output)
         window = _Window()  # before anything is deleted: without a display some systems end the program here
         try:
             if may_delete:
                 self.output.delete_earlier()
             if position is None:
-                position = 0
+                position, self._stamp = 0, uuid.uuid4().hex
                 self.frames[0].cfg = self.merger_config.copy()
+            self.output.set_stamp(self._stamp)
             line = timeline.Timeline(self.frames, self.process_count, setting_keys(), position)
             keeper = session_keeper.SessionKeeper(self._beside_session("session"), line, self._names(),
-                                                  self.model_iter, self.output.format)
+                                                  self.model_iter, self.output.format, self._stamp)
             merge = interactive.InteractiveMerge(line, workers, self.output, keeper, window)
             try:
                 merge.run()
@@ -181,7 +192,12 @@ class InteractiveMergerSubprocessor(object):
         is_newer = session.model_iter != self.model_iter
         if is_newer:
             host.log_info("The model was trained further since then: all frames are merged again.")
-        there = {} if is_newer else self._outputs_there()
+        self._stamp = session.fingerprint or uuid.uuid4().hex
+        is_foreign = bool(session.fingerprint) and session.fingerprint != self.output.stamp()
+        if is_foreign:
+            host.log_info("The images in {} are not of this session: all frames are merged again.".format(
+                self.output.folder))
+        there = {} if is_newer or is_foreign else self._outputs_there()
         return timeline.restore(self.frames, min(session.frames_idxs, default=len(self.frames)), is_newer,
                                 lambda index: there.get(index, False), self.merger_config)
 
@@ -198,18 +214,6 @@ class InteractiveMergerSubprocessor(object):
             host.log_info("{:,} frames that were done are not there as {} any more and are merged again.".format(
                 missing, self.output.format))
         return there
-
-    def _asks_to_delete(self):
-        """Return whether there are images of an earlier merge to delete. Raises host.UserError if they are to stay."""
-        earlier = self.output.earlier_images()
-        if not earlier:
-            return False
-        folders = sorted({os.path.dirname(path) for path in earlier})
-        if not host.ask_bool("{:,} images of an earlier merge in {} will be deleted. Go on?".format(
-                len(earlier), " and ".join(folders)), True):
-            raise host.UserError("Nothing was changed. Move the images of the earlier merge to another folder, then "
-                                 "start again.")
-        return True
 
 
 # --- window ----------------------------------------------------------------------------------

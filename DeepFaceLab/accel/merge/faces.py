@@ -29,6 +29,10 @@ Patch = collections.namedtuple("Patch", "window picture mask everywhere")
 Patch.__doc__ = """What a face changes. window: of the frame, None for nothing. picture: float32 (h, w, 3) 0..1.
 mask: float32 (h, w). everywhere: whether pixels outside of the mask change, too."""
 
+class AnswerError(ValueError):
+    """A network gave something that is no picture."""
+
+
 NOTHING = Patch(None, None, None, False)
 
 
@@ -98,6 +102,9 @@ class _Face:
         power = self.settings.super_resolution_power
         answer = self.networks.predict(cv2.resize(self.target, (self.input_size, self.input_size)))
         face, mask, target_mask = (np.clip(np.asarray(part, np.float32), 0, 1) for part in answer)
+        if not all(np.isfinite(part).all() for part in (face, mask, target_mask)):
+            raise AnswerError("the model's answer holds values that are no numbers; its files are damaged, or its "
+                              "training has collapsed: take an older backup")
         if power:
             sides = (self.size, self.size)
             share = power / 100.0

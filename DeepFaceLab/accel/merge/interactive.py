@@ -97,7 +97,10 @@ class InteractiveMerge:
             self._line.put_back(job.index)
             host.log_err("There is not enough memory: {} frames are merged at once from now on.".format(self._at_once))
             return
-        words = None if error is None else run.failure_in_words(os.path.basename(job.path), error)
+        words = None
+        if error is not None:
+            is_told = isinstance(error, host.UserError)
+            words = str(error) if is_told else run.failure_in_words(os.path.basename(job.path), error)
         if not self._line.finished(job.index, cfg, outcome.value, words):
             return
         if error is None:

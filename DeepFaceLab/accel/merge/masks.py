@@ -57,13 +57,24 @@ def cut_from_frame(frame, matrix, size):
 
 
 def _hull(frame, points, matrix, size):
-    """The hull of the landmarks, drawn in the frame and warped into the face."""
+    """The hull of the landmarks, drawn in the frame and warped into the face.
+
+    It is drawn whole, as far as it lies in the frame: where cv2 clips an edge, it rounds otherwise.
+    """
     window = warps.source_window(matrix, size, frame.shape)
     if window is None:
         return np.zeros((size, size), np.float32)
-    left, top, right, bottom = window
+    left, top, right, bottom = warps.union(window, _window_of_hull(frame.shape, points))
     hull = geometry.hull_mask((bottom - top, right - left), points, origin=(left, top))
     return np.clip(warps.cut_face(hull.astype(np.float32), matrix, size, (left, top)), 0, 1)
+
+
+def _window_of_hull(shape, points):
+    """The window of a frame that the hull touches, None for none; the raised brows are counted in."""
+    low, high = geometry.hull_box(points)
+    left, top = (int(max(0, value - 2)) for value in low)
+    right, bottom = (int(min(side, value + 3)) for side, value in zip((shape[1], shape[0]), high))
+    return (left, top, right, bottom) if left < right and top < bottom else None
 
 
 def shape_edges(mask, input_size, erode, blur):

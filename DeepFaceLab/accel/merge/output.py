@@ -40,6 +40,7 @@ JPG_QUALITY = 100
 JPG_LONGEST_SIDE = 65500              # px: that is libjpeg's limit, the format's own is 65,535
 
 _LOCK = ".merge_lock"
+_STAMP = ".merge_run"                 # says which run or session the frames beside it are of
 _PART = ".merge-{}.part"              # a file that is being written
 _IS_PART = re.compile(r"\.merge-[0-9a-f]{32}\.part\Z")
 _PNG_HEAD, _JPG_HEAD = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -195,6 +196,7 @@ class Output:
         Raises host.UserError. Stock deletes them, too.
         """
         try:
+            self.set_stamp(None)   # first: what is left half-way belongs to nobody
             for path in self.earlier_images():
                 files.make_writable(path)
                 files.retry_busy(os.remove, path)
@@ -203,6 +205,22 @@ class Output:
         except OSError as error:
             raise host.UserError("An earlier image cannot be deleted: {}. {}".format(reason(error), advice(error))) \
                 from error
+
+    def stamp(self):
+        """Return the name (str) of the run or session that the frames in the folder are of, None if they have none."""
+        try:
+            return files.read_bytes(os.path.join(self.folder, _STAMP)).decode("ascii", "replace")
+        except FileNotFoundError:
+            return None
+
+    def set_stamp(self, name):
+        """Give the frames in the folder to a run or session (str), or to none (None). Raises OSError."""
+        path = os.path.join(self.folder, _STAMP)
+        if name is not None:
+            files.write_atomic(path, name.encode("ascii"), path + ".part")
+            return
+        for old in (path, path + ".part"):
+            files.remove_if_there(old)
 
     def space_warning(self, frame_paths):
         """Return words for the user (str) if all frames will hardly fit on the disk, else None.

@@ -7,6 +7,7 @@ import numpy as np
 from .. import files
 from . import frames
 from . import settings as modes
+from .faces import AnswerError
 
 FrameJob = collections.namedtuple("FrameJob", "index path points motion settings wants_picture")
 FrameJob.__doc__ = """One frame to merge. index: its place (int). path: of the frame (str). points: (68, 2) arrays, one
@@ -34,7 +35,10 @@ class Merging:
             picture, mask = self._without_face(job, stem)
         else:
             frame = frames.as_bgr8(read_frame(job.path))
-            picture, mask = frames.merge_frame(frame, job.points, job.motion, job.settings, self._networks)
+            try:
+                picture, mask = frames.merge_frame(frame, job.points, job.motion, job.settings, self._networks)
+            except AnswerError as error:
+                raise FrameError("{}: {}".format(os.path.basename(job.path), error)) from error
             self._output.write(stem, picture, mask)
         return np.concatenate([frames.as_bgr8(picture), mask], axis=2) if job.wants_picture else None
 

@@ -62,10 +62,11 @@ def _put_aside(path):
 class SessionKeeper:
     """Saves a Timeline's session so often that a program that is killed loses hardly more than the frames in work."""
 
-    def __init__(self, path, timeline, names, model_iter, output_format):
-        """path: of the session. names: of the frames (list of str). model_iter, output_format: as in Session."""
+    def __init__(self, path, timeline, names, model_iter, output_format, stamp=""):
+        """path: of the session. names: of the frames (list of str). model_iter, output_format: as in Session. stamp:
+        what the output folder says of its frames as long as they are this session's (str)."""
         self.path, self._timeline, self._names = path, timeline, names
-        self._model_iter, self._output_format = model_iter, output_format
+        self._model_iter, self._output_format, self._stamp = model_iter, output_format, stamp
         self._journal = None
         self._saved_position = None
         self._due = 0.0          # when the next save may be made at the earliest
@@ -141,7 +142,7 @@ class SessionKeeper:
         line, settings_of = self._timeline, _Reader()
         states = [sessions.FrameState(name, frame.is_done, settings_of(frame.cfg))
                   for name, frame in zip(self._names, line.frames)]
-        return sessions.Session(self._model_iter, self._output_format, "", states, line.frames_idxs,
+        return sessions.Session(self._model_iter, self._output_format, self._stamp, states, line.frames_idxs,
                                 line.frames_done_idxs)
 
 

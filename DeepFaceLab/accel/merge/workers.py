@@ -26,7 +26,7 @@ class _Question:
 
     def __init__(self, function, picture):
         self.function, self.picture = function, picture
-        self.answer = self.error = None
+        self.answer, self.error = None, Stopped()   # what is not answered is given up
         self.answered = threading.Event()
 
 
@@ -132,7 +132,7 @@ def _answer_together(function, group):
         if len(answers) != len(group):
             raise ValueError("{} answers to {} pictures".format(len(answers), len(group)))
         for question, answer in zip(group, answers):
-            question.answer = answer
+            question.answer, question.error = answer, None
     except Exception as error:
         for question in group:
             question.error = error
