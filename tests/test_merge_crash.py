@@ -18,7 +18,7 @@ from accel.merge import alignments, interactive, output, session_keeper     # so
 
 SETTINGS = {"mode": "overlay", "mask_mode": 2, "color_transfer_mode": 0}
 FOREIGN = ("merger", "models", "facelib", "mainscripts")
-EVERY = {"kill": 1, "power": 3, "power-names": 2, "power-order": 3, "eio": 2, "eio-on": 4, "enospc": 3, "enospc-on": 4}
+EVERY = {"kill": 1, "power": 5, "power-names": 4, "power-order": 5, "eio": 4, "eio-on": 6, "enospc": 5, "enospc-on": 6}
 
 
 @pytest.fixture(scope="module")

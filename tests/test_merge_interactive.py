@@ -329,7 +329,8 @@ def test_a_session_goes_back_to_what_is_missing(setting):
 def test_another_format_merges_all_again_and_leaves_no_twins(setting):
     setting.run(TAB, "W", ".", setting.shows(1, 5))
     setting.run(TAB, RUN, format="jpg")
-    assert sorted(path.name for path in (setting.folder / "merged").glob("0*")) == ["{}.jpg".format(stem) for stem in stems(0, 1, 2, 3, 4)]
+    there = sorted(path.name for path in (setting.folder / "merged").glob("0*"))
+    assert there == ["{}.jpg".format(stem) for stem in stems(0, 1, 2, 3, 4)]
     assert sorted(setting.merged) == names(0, 1, 2, 3, 4)
 
 

@@ -199,10 +199,9 @@ def test_no_later_sort_compiles(installed, folders, tmp_path, method, folder):
 
 
 @pytest.mark.parametrize("further", [
-    [], ["--set", "mode=seamless", "--set", "color_transfer_mode=rct", "--output-format", "jpg"],
-    ["--set", "mode=hist-match", "--set", "motion_blur_power=100", "--set", "image_denoise_power=30"],
-    ["--set", "color_transfer_mode=sot-m", "--set", "color_degrade_power=30", "--set", "blursharpen_amount=-15",
-     "--set", "sharpen_mode=1"]], ids=" ".join)
+    ["--set", "mode=seamless", "--set", "color_transfer_mode=rct", "--output-format", "jpg"],
+    ["--set", "mode=hist-match", "--set", "color_transfer_mode=sot-m", "--set", "motion_blur_power=100", "--set",
+     "color_degrade_power=30", "--set", "blursharpen_amount=-15", "--set", "sharpen_mode=1"]], ids=" ".join)
 def test_no_later_merge_compiles(installed, tmp_path, further):
     merge_trees.lay_over(merge_trees.STAND_IN, str(installed.tree))    # what a merge needs of DeepFaceLab
     space = merge_workspace.build_workspace(tmp_path / "workspace", count=3, size=(200, 161))

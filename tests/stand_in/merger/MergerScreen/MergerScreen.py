@@ -74,7 +74,7 @@ class ScreenManager(object):
 
     def switch_screens(self):
         self.current_screen_id = (self.current_screen_id + 1) % len(self.screens)
-        self.show_current()
+        self.get_current().show(force=True)
 
     def show_current(self):
         self.get_current().show()
