@@ -127,7 +127,8 @@ def table(rows):
 NOTES = """\
 Times: median of whole processes, Python start included; then (largest - smallest) / median.
 first s: the first start, when numba compiles. limit s: a process that does only what must be done: start
-Python, read the heads, decode on all cores, or encode frames that are decoded already."""
+Python, read the heads, decode on all cores, read frames and write them, or encode frames that are
+decoded already."""
 NAIVE_NOTE = """\
 The baseline is NOT DeepFaceLab but this repository's naive oracle (plain loops, little input): it checks
 that results are equal, its ratios say little. To compare with DeepFaceLab give --stock PATH."""
