@@ -11,6 +11,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+from benchmark_command import RUN, start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
@@ -22,7 +23,6 @@ from benchmarks import cases, frames, report, run, stock_tree, timing  # noqa: E
 from benchmarks.cases import join as join_cases  # noqa: E402
 from naive import join as naive_join  # noqa: E402
 
-RUN = [sys.executable, os.path.join(ROOT, "benchmarks", "run.py")]
 FFMPEG = tools.find().ffmpeg
 SIZE = (128, 72)
 COUNT = 12
@@ -288,18 +288,6 @@ def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys, few_enco
 
 
 # --- the command -----------------------------------------------------------------------------
-
-def start(tmp_path, *further):
-    """Run the benchmark as a user does: (exit code, stdout, stderr, JSON); leaves nothing behind."""
-    place, samples = tmp_path / "place", tmp_path / "results.json"
-    place.mkdir()
-    process = subprocess.Popen(RUN + ["--quick", "--json", str(samples)] + list(further), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, universal_newlines=True,
-                               env=dict(os.environ, TMPDIR=str(place), TEMP=str(place), TMP=str(place)))
-    out, err = process.communicate()
-    assert list(place.iterdir()) == []
-    return process.returncode, out, err, json.loads(samples.read_text()) if samples.exists() else None
-
 
 def test_quick_run_against_the_oracle(tmp_path):
     names = ["join.720p-png", "join.720p-jpg", "join.start-20000"]

@@ -1,13 +1,13 @@
 """The benchmark of merge: frames with faces where the metadata says, trees alike for both, results held to pixels."""
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from benchmark_command import start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
@@ -19,7 +19,6 @@ from benchmarks.cases import merge as merge_cases  # noqa: E402
 from naive import merge as naive_merge  # noqa: E402
 from naive import metadata as naive_metadata  # noqa: E402
 
-RUN = [sys.executable, os.path.join(ROOT, "benchmarks", "run.py")]
 GOLDEN = Path(ROOT, "tests", "data", "merge")
 
 
@@ -242,18 +241,6 @@ def test_a_merge_has_begun(tmp_path):
 
 
 # --- the command ------------------------------------------------------------------------------
-
-def start(tmp_path, *further):
-    """Run the benchmark as a user does: (exit code, stdout, stderr, JSON); leaves nothing behind."""
-    place, samples = tmp_path / "place", tmp_path / "results.json"
-    place.mkdir()
-    process = subprocess.Popen(RUN + ["--quick", "--json", str(samples)] + list(further), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, universal_newlines=True,
-                               env=dict(os.environ, TMPDIR=str(place), TEMP=str(place), TMP=str(place)))
-    out, err = process.communicate()
-    assert list(place.iterdir()) == []
-    return process.returncode, out, err, json.loads(samples.read_text()) if samples.exists() else None
-
 
 def test_quick_run_against_the_oracle(tmp_path):
     names = ["merge.prepare", "merge.seamless"]

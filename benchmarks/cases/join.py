@@ -178,11 +178,9 @@ class Join(step.Step):
         self._tools = None
 
     def check(self):
-        path = self.bench.arguments.workspace
-        if not path:
+        path = self.workspace()
+        if path is None:
             return
-        if not os.path.isdir(path):
-            raise Unusable("there is no folder {}: --workspace wants yours.".format(path))
         self.own = find_frames(path)
         if self.own is None:
             step.say("{} has no frames in data_dst/merged, or no data_dst.*: frames are generated.".format(path))

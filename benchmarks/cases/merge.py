@@ -190,11 +190,9 @@ class Merge(step.Step):
         self.outcomes = {}         # {(name of a case, side): [Outcome]}
 
     def check(self):
-        path = self.bench.arguments.workspace
-        if not path:
+        path = self.workspace()
+        if path is None:
             return
-        if not os.path.isdir(path):
-            raise Unusable("there is no folder {}: --workspace wants yours.".format(path))
         self.own = merge_input.find_own(path)
         if self.own is None:
             step.say("{} has no frames in data_dst with faces in data_dst/aligned: frames are generated."

@@ -4,10 +4,12 @@ A step knows its cases, its input, the command of each candidate, and what makes
 knows turns, repeats and the clock. How to add one is said in __init__.py.
 """
 import collections
+import os
 import sys
 import time
 
 from benchmarks import timing
+from benchmarks.stock_tree import Unusable
 
 QUICK_ITEMS = 24
 FIELDS = ("name", "items", "quick_items", "stock_items", "naive_items", "goal", "limit", "share")
@@ -38,6 +40,13 @@ class Step(object):
 
     def check(self):
         """Called once before anything is measured, if a case of this step was chosen."""
+
+    def workspace(self):
+        """The folder that the user gave with --workspace (str), None without one. Raises Unusable."""
+        path = self.bench.arguments.workspace
+        if path and not os.path.isdir(path):
+            raise Unusable("there is no folder {}: --workspace wants yours.".format(path))
+        return path or None
 
     def applies(self, case):
         """Whether a chosen case is measured in this run (bool)."""

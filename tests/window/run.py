@@ -9,39 +9,20 @@ this may be done (root, apt-get). The exit code is 0 when all tests passed.
 in the place of the overlay with stand-ins for DeepFaceLab's window; the running Python needs that tree's packages.
 """
 import os
-import shutil
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NEEDED = {"Xvfb": "xvfb", "xdotool": "xdotool"}
+sys.path.append(os.path.dirname(HERE))
 
+from debian_packages import installed  # noqa: E402
 
-def missing_packages():
-    """Return the Debian packages of the programs that are not there."""
-    return sorted(package for program, package in NEEDED.items() if not shutil.which(program))
-
-
-def installed():
-    """Install what is missing. Return whether all is there."""
-    packages = missing_packages()
-    if not packages:
-        return True
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        print("== installing {}".format(" ".join(packages)), flush=True)
-        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        subprocess.call(["apt-get", "update", "-qq"], env=environment)
-        subprocess.call(["apt-get", "install", "-y", "-qq", "--no-install-recommends"] + packages, env=environment)
-    if missing_packages():
-        print("These tests need a virtual display. Install it and start again. On Debian:\n"
-              "    apt-get install --no-install-recommends " + " ".join(packages), file=sys.stderr)
-        return False
-    return True
+NEEDED = {"Xvfb": ("xvfb",), "xdotool": ("xdotool",)}
 
 
 def main(words):
     """Run the tests. Return the exit code of pytest."""
-    if not installed():
+    if not installed(NEEDED, "a virtual display"):
         return 1
     environment = dict(os.environ)
     if words and not words[0].startswith("-"):
