@@ -662,9 +662,6 @@ def test_stocks_classes_and_arguments():
     merger = module.InteractiveMergerSubprocessor
     with pytest.raises(ValueError):
         merger(True, "s.dat", None, (1, 1, 3), None, None, None, [], None, None, None, 0)
-    job = merger.ProcessingFrame(idx=3, cfg="c", frame_info="i", need_return_image=True)
-    assert (job.idx, job.cfg, job.frame_info, job.image, job.output_filepath) == (3, "c", "i", None, None)
-    assert not hasattr(merger.ProcessingFrame(), "image")
     frame = merger.Frame("before", "info", "after")
     assert (frame.prev_temporal_frame_infos, frame.frame_info, frame.next_temporal_frame_infos) == (
         "before", "info", "after")

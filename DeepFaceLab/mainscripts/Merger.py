@@ -3,6 +3,7 @@
 `main` has stock's name, arguments and questions; what is new comes after them. It loads the model, asks, finds
 the faces of every frame (accel.merge.alignments) and hands all to the InteractiveMergerSubprocessor, as stock does.
 """
+import collections
 import importlib
 import os
 import shutil
@@ -156,14 +157,8 @@ def _format(given):
 
 # --- frames and their faces ------------------------------------------------------------------
 
-class FrameInfo(object):
-    """A frame and its faces, with the attributes of stock's class of this name."""
-
-    def __init__(self, filepath=None, landmarks_list=None):
-        self.filepath = filepath
-        self.landmarks_list = landmarks_list or []
-        self.motion_deg = 0
-        self.motion_power = 0
+FrameInfo = collections.namedtuple("FrameInfo", "filepath landmarks_list motion_deg motion_power")
+FrameInfo.__doc__ = """A frame and its faces: the attributes of stock's class of this name. filepath: Path."""
 
 
 def _prepare(frame_paths, aligned_path):
@@ -174,9 +169,7 @@ def _prepare(frame_paths, aligned_path):
     frame_class = importlib.import_module("merger.InteractiveMergerSubprocessor").InteractiveMergerSubprocessor.Frame
     frames = []
     for path, facts in zip(frame_paths, alignments.prepare(frame_paths, str(aligned_path))[0]):
-        info = FrameInfo(Path(path), facts.landmarks_list)
-        info.motion_deg, info.motion_power = facts.motion_deg, facts.motion_power
-        frames.append(frame_class(frame_info=info))
+        frames.append(frame_class(frame_info=FrameInfo(Path(path), *facts)))
     return frames
 
 

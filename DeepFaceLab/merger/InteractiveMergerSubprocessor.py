@@ -40,37 +40,15 @@ class InteractiveMergerSubprocessor(object):
     class Frame(object):
         """A frame to merge and what has become of it; frame_info has filepath, landmarks_list and the motion."""
 
+        output_filepath = output_mask_filepath = None
+        idx = cfg = image = error = None
+        is_done = is_processing = is_shown = False
+
         def __init__(self, prev_temporal_frame_infos=None, frame_info=None, next_temporal_frame_infos=None):
-            self.prev_temporal_frame_infos = prev_temporal_frame_infos
             self.frame_info = frame_info
-            self.next_temporal_frame_infos = next_temporal_frame_infos
-            self.output_filepath = None
-            self.output_mask_filepath = None
-
-            self.idx = None
-            self.cfg = None
-            self.is_done = False
-            self.is_processing = False
-            self.is_shown = False
-            self.image = None
-            self.error = None
-
-    class ProcessingFrame(object):
-        """Stock's job of a worker; here workers take accel.merge.pipeline.FrameJob."""
-
-        def __init__(self, idx=None, cfg=None, prev_temporal_frame_infos=None, frame_info=None,
-                     next_temporal_frame_infos=None, output_filepath=None, output_mask_filepath=None,
-                     need_return_image=False):
-            self.idx = idx
-            self.cfg = cfg
-            self.prev_temporal_frame_infos = prev_temporal_frame_infos
-            self.frame_info = frame_info
-            self.next_temporal_frame_infos = next_temporal_frame_infos
-            self.output_filepath = output_filepath
-            self.output_mask_filepath = output_mask_filepath
-            self.need_return_image = need_return_image
-            if need_return_image:
-                self.image = None
+            # neighbours that no model of stock's asks for
+            self.prev_temporal_frame_infos, self.next_temporal_frame_infos = (prev_temporal_frame_infos,
+                                                                              next_temporal_frame_infos)
 
     def __init__(self, is_interactive, merger_session_filepath, predictor_func, predictor_input_shape,
                  face_enhancer_func, xseg_256_extract_func, merger_config, frames, frames_root_path, output_path,

@@ -2,8 +2,7 @@
 
 
 class FrameInfo(object):
+    motion_deg = motion_power = 0
+
     def __init__(self, filepath=None, landmarks_list=None):
-        self.filepath = filepath
-        self.landmarks_list = landmarks_list or []
-        self.motion_deg = 0
-        self.motion_power = 0
+        self.filepath, self.landmarks_list = filepath, list(landmarks_list or ())

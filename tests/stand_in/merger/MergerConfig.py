@@ -90,24 +90,16 @@ class MergerConfigMasked(MergerConfig):
                  hist_match_threshold=238, mask_mode=4, erode_mask_modifier=0, blur_mask_modifier=0,
                  motion_blur_power=0, output_face_scale=0, super_resolution_power=0, color_transfer_mode=1,
                  image_denoise_power=0, bicubic_degrade_power=0, color_degrade_power=0, **kwargs):
+        given = dict(locals())
         super().__init__(type=MergerConfig.TYPE_MASKED, **kwargs)
         if face_type not in (FaceType.HALF, FaceType.MID_FULL, FaceType.FULL, FaceType.WHOLE_FACE, FaceType.HEAD):
             raise ValueError("{!r} is no face type that can be merged".format(face_type))
         self.face_type = face_type
         self.default_mode = default_mode
         self.mode = mode if mode in mode_str_dict else "overlay"
-        self.masked_hist_match = masked_hist_match
-        self.hist_match_threshold = hist_match_threshold
-        self.mask_mode = mask_mode
-        self.erode_mask_modifier = erode_mask_modifier
-        self.blur_mask_modifier = blur_mask_modifier
-        self.motion_blur_power = motion_blur_power
-        self.output_face_scale = output_face_scale
-        self.super_resolution_power = super_resolution_power
-        self.color_transfer_mode = color_transfer_mode
-        self.image_denoise_power = image_denoise_power
-        self.bicubic_degrade_power = bicubic_degrade_power
-        self.color_degrade_power = color_degrade_power
+        for name in self.COMPARED:
+            if name in given and name != "mode":
+                setattr(self, name, given[name])
 
     # --- questions -----------------------------------------------------------------------
 
