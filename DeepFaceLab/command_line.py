@@ -11,15 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from accel import compat, host
-from accel.command_parser import CommandParser, FlagInsteadOf, positive, setting
+from accel import command_options, compat, host
+from accel.command_options import DEFAULT_FRAMES
+from accel.command_parser import CommandParser, positive
 
 SORT_METHODS = ("blur", "motion-blur", "face-yaw", "face-pitch", "face-source-rect-size", "hist",
                 "hist-dissim", "brightness", "hue", "black", "origname", "oneface", "absdiff", "final",
                 "final-fast")
 # Two names that stock's command line offers for methods it knows under others.
 SORT_ALIASES = {"final-by-blur": "final", "final-by-size": "final-fast"}
-DEFAULT_FRAMES = type("Default", (str,), {})("png")  # told from a png that was typed by not being the same object
 
 
 # --- what the commands do --------------------------------------------------------------------
@@ -36,7 +36,10 @@ def run_sort(arguments):
 
 
 def run_extract(arguments):
-    start_stock(devices=True)
+    begin(arguments)
+    if arguments.yes:
+        compat.detach_stdin()
+    start_stock(devices=not arguments.cpu_only)
     script("Extractor").main(detector=arguments.detector,
                              input_path=Path(arguments.input_dir),
                              output_path=Path(arguments.output_dir),
@@ -47,7 +50,8 @@ def run_extract(arguments):
                              max_faces_from_image=arguments.max_faces_from_image,
                              image_size=arguments.image_size,
                              jpeg_quality=arguments.jpeg_quality,
-                             cpu_only=arguments.cpu_only, force_gpu_idxs=numbers(arguments.force_gpu_idxs))
+                             cpu_only=arguments.cpu_only, force_gpu_idxs=numbers(arguments.force_gpu_idxs),
+                             **given(arguments, "continue_extraction"))
 
 
 def run_util(arguments):
@@ -228,7 +232,7 @@ def path_or_none(text):
 
 
 # The commands whose errors end in words for the user; the others are DeepFaceLab's own.
-OURS = (run_sort, run_merge, run_extract_video, run_cut_video, run_denoise, run_video_from_sequence)
+OURS = (run_sort, run_extract, run_merge, run_extract_video, run_cut_video, run_denoise, run_video_from_sequence)
 
 
 # --- what the commands take ------------------------------------------------------------------
@@ -256,7 +260,7 @@ def build_parser():
     def group(name, help):
         return commands.add_parser(name, help=help).add_subparsers()
 
-    add_extract(command)
+    command_options.extract(command("extract", run_extract, help="Find the faces in pictures and save them aligned."))
     add_sort(command)
     add_util(command)
     add_train(command)
@@ -267,26 +271,6 @@ def build_parser():
     p.path("--input-dir")
     add_xseg(command, group("xseg", help="Work on XSeg masks."))
     return parser
-
-
-def add_extract(command):
-    p = command("extract", run_extract, help="Find the faces in pictures and save them aligned.")
-    p.add_argument("--detector", choices=["s3fd", "manual"], default=None, help="Who finds the faces.")
-    p.path("--input-dir", help="Folder of the frames.")
-    p.path("--output-dir", help="Folder for the faces.")
-    p.add_argument("--output-debug", action="store_true", default=None,
-                   help="Also save each frame with the landmarks drawn in, to <output-dir>_debug.")
-    p.add_argument("--no-output-debug", dest="output_debug", action="store_false", default=None,
-                   help="Save no frames with landmarks.")
-    p.add_argument("--face-type", choices=["half_face", "full_face", "whole_face", "head", "mark_only"],
-                   default=None, help="How much of the head a face shows.")
-    p.number("--max-faces-from-image", help="At most this many faces of one frame; 0: all.")
-    p.number("--image-size", help="Side of the saved faces in pixels.")
-    p.number("--jpeg-quality", help="JPEG quality of the saved faces, 1 to 100.")
-    p.flag("--manual-fix", help="Mark by hand the frames in which no face was found.")
-    p.flag("--manual-output-debug-fix", help="Mark by hand the frames deleted from <output-dir>_debug.")
-    p.number("--manual-window-size", default=1368, help="Width of the window for marking by hand (1368).")
-    p.devices()
 
 
 def add_sort(command):
@@ -342,62 +326,18 @@ def add_export_and_merge(command):
     p.model(model_names())
 
     p = command("merge", run_merge, help="Put the trained face into the frames.")
-    p.path("--input-dir", help="Folder of the frames.")
-    p.path("--output-dir", help="Folder for the merged frames.")
-    p.path("--output-mask-dir", help="Folder for the masks.")
-    p.path("--aligned-dir", required=False, help="Folder of the dst faces.")
-    p.path("--model-dir", help="Folder of the model's files.")
-    p.model(model_names())
-    p.text("--force-model-name", help="Name of the saved model, which is then not asked for.")
-    p.devices()
-    p.choice("--interactive", "--no-interactive", help="Choose the settings in a window, frame by frame, or not.")
-    p.add_argument("--workers", type=positive, metavar="N", help="How many frames to work on at a time.")
-    p.add_argument("--output-format", choices=("png", "jpg"), default=None, help="Format of the merged frames.")
-    p.add_argument("--set", type=setting, action="append", metavar="NAME=VALUE", help="A setting, such as "
-                   "mode=seamless; may be given several times. The others then have the values that Enter gives.")
-    p.unattended()
+    command_options.merge(p, model_names())
 
 
 def add_videoed(command, group):
-    first = " NAME.* takes the first file of that name."
-    p = command("extract-video", run_extract_video, group=group, help="Save a video's frames as pictures.")
-    p.path("--input-file", help="The video." + first)
-    p.path("--output-dir", help="Folder for the frames.")
-    p.text("--output-ext", help="Format of the frames: png or jpg.")
-    p.number("--fps", help="Frames to take of each second; 0: all.")
-    p.text("--hwaccel", help="Decode by hardware: auto, or a name that ffmpeg -hwaccels shows.")
-    p.unattended()
-
-    p = command("cut-video", run_cut_video, group=group, help="Cut a part out of a video.")
-    p.path("--input-file", help="The video." + first)
-    p.text("--from-time", help="Start, as 00:00:00.000")
-    p.text("--to-time", help="End, as 00:00:00.000")
-    p.number("--audio-track-id", help="Number of the sound track to keep.")
-    p.number("--bitrate", help="Bitrate of the new video in Mbit/s.")
-    p.unattended()
-
-    p = command("denoise-image-sequence", run_denoise, group=group,
-                help="Take noise and shaking pixels out of frames, keeping edges sharp.")
-    p.path("--input-dir", help="Folder of the frames.")
-    p.number("--factor", help="Strength, 1 to 20.")
-    p.unattended()
-
-    p = command("video-from-sequence", run_video_from_sequence, group=group, help="Make a video of frames.")
-    given = [p.path("--input-dir", help="Folder of the frames."),
-             p.path("--output-file", help="The video to write.")]
-    p.path("--reference-file", required=False, help="Video that gives frame rate and sound." + first)
-    p.text("--ext", default=DEFAULT_FRAMES, help="Format of the frames (png).")
-    p.number("--fps", help="Frames a second, unless there is a reference file.")
-    p.number("--bitrate", help="Bitrate of the video in Mbit/s.")
-    p.flag("--include-audio", help="Take the sound of the reference file.")
-    p.flag("--lossless", help="Lose nothing; large files.")
-    p.text("--codec", help="Encoder, which is then not asked for: libx264, libx265, h264_nvenc, prores_ks ...")
-    p.number("--crf", help="Quality number of the encoder in the place of a bitrate (libx264: 18).")
-    p.text("--preset", help="Speed of the encoder, in its own words (libx264: ultrafast to veryslow).")
-    p.text("--pix-fmt", help="Pixel format, such as yuv444p or yuv420p10le.")
-    p.add_argument("--list-codecs", action=FlagInsteadOf, others=given,
-                   help="Try all encoders and show which work here; nothing else is needed or done.")
-    p.unattended()
+    for name, func, add_options, text in (
+            ("extract-video", run_extract_video, command_options.extract_video, "Save a video's frames as pictures."),
+            ("cut-video", run_cut_video, command_options.cut_video, "Cut a part out of a video."),
+            ("denoise-image-sequence", run_denoise, command_options.denoise,
+             "Take noise and shaking pixels out of frames, keeping edges sharp."),
+            ("video-from-sequence", run_video_from_sequence, command_options.video_from_sequence,
+             "Make a video of frames.")):
+        add_options(command(name, func, group=group, help=text))
 
 
 def add_faceset_tools(command, group):

@@ -10,6 +10,7 @@ character the same. It never imports core.interact by itself: that loads cv2, nu
 IPython exists, matplotlib, and takes longer than the whole start of the sort tool.
 """
 import functools
+import importlib
 import sys
 import threading
 import time
@@ -48,6 +49,16 @@ def log_err(message, end="\n"):
 
 def _stock_console():
     return getattr(sys.modules.get("core.interact"), "interact", None)
+
+
+def stock_networks():
+    """Return DeepFaceLab's own core.leras.nn, which knows the devices and sets TensorFlow up for them; None without."""
+    try:
+        return importlib.import_module("core.leras").nn
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("core"):
+            raise
+        return None
 
 
 def is_colab():
@@ -178,6 +189,12 @@ def ask_str(prompt, default=None, valid_list=None, help_message=None):
             break
     print(answer)
     return answer
+
+
+def wait_for_enter(text):
+    """Show a text and wait until somebody presses Enter; Ctrl-C stops the program. Answers to stock's input."""
+    if _read_answer(text, None) is None:
+        print()
 
 
 def _asking_console():

@@ -1,0 +1,172 @@
+"""Threads that work on pictures ask the networks; one thread a lane of a device answers whatever waits.
+
+A question holds pictures for one network; pictures of one size are answered together, whoever asked, as many as a
+batch may have. So a device has its next batch ready while the threads are busy with files and pixels, and no thread
+needs a network of its own. Stock starts a process, with TensorFlow in it, for every device and asks picture by picture.
+"""
+import collections
+import threading
+import time
+
+import numpy as np
+
+from .. import host
+
+_LOOK_UP_SECONDS = 0.25   # Windows does not wake a waiting main thread for Ctrl-C
+_STOP_SECONDS = 1.5       # Ctrl-C has to end everything within two
+
+
+class Stopped(Exception):
+    """The work ends: what was asked is given up."""
+
+
+class _Question:
+    def __init__(self, count):
+        self.answers = [None] * count
+        self.left = count
+        self.error = None
+
+
+_Item = collections.namedtuple("_Item", "network picture question place")
+
+
+class Questions:
+    """Networks on devices, open to any number of threads. Use as a context manager, or call close."""
+
+    def __init__(self, lanes, largest):
+        """lanes: list of {network's name: object whose run(pictures) takes uint8 (n, H, W, 3) and returns a list of
+        arrays of n answers}, each of which one thread serves. largest: {name: most pictures in a batch}."""
+        self._lanes = lanes
+        self._largest = dict(largest)
+        self._waiting = collections.deque()
+        self._lock = threading.Lock()
+        self._something = threading.Condition(self._lock)   # a question has come
+        self._answered = threading.Condition(self._lock)
+        self._threads = []
+        self._stopped = False
+        self.pictures = collections.Counter()   # answered, by network
+        self.batches = collections.Counter()
+        self.busy = [0.0] * len(lanes)          # seconds that each lane ran its networks
+        self._first = self._last = None         # when work began, and ended so far
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def ask(self, network, pictures):
+        """Return the answers (list of lists of arrays, one an output) to pictures, uint8 (H, W, 3) of any sizes.
+
+        Waits for them. Raises Stopped after close, host.UserError when the network cannot run.
+        """
+        question = _Question(len(pictures))
+        with self._lock:
+            self._start()
+            for place, picture in enumerate(pictures):
+                self._waiting.append(_Item(network, picture, question, place))
+            self._something.notify(len(pictures))
+            while question.left and question.error is None:
+                if self._stopped:
+                    raise Stopped()
+                self._answered.wait(_LOOK_UP_SECONDS)
+        if question.error is not None:
+            raise question.error
+        return question.answers
+
+    def busy_share(self):
+        """Return the part of the time, 0..1, in which the lanes ran their networks, from the first question on."""
+        seconds = self.seconds()
+        return sum(self.busy) / (len(self._lanes) * seconds) if seconds else 0.0
+
+    def seconds(self):
+        """Return the time from the first question to the last answer, in seconds."""
+        return 0.0 if self._first is None else self._last - self._first
+
+    def close(self):
+        """Give up what waits, and wait for the threads, at most 1.5 s."""
+        with self._lock:
+            self._stopped = True
+            self._waiting.clear()
+            self._something.notify_all()
+            self._answered.notify_all()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    # --- lanes ---
+
+    def _start(self):
+        if not self._threads:
+            self._first = self._last = time.monotonic()
+            for number in range(len(self._lanes)):
+                thread = threading.Thread(target=self._serve, args=(number,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, number):
+        while True:
+            batch = self._next_batch()
+            if batch is None:
+                return
+            begun = time.monotonic()
+            self._answer(self._lanes[number], batch)
+            with self._lock:
+                self._last = time.monotonic()
+                self.busy[number] += self._last - begun
+
+    def _next_batch(self):
+        """Return the oldest items of one kind, or None at the end."""
+        with self._lock:
+            while not self._waiting and not self._stopped:
+                self._something.wait()
+            if self._stopped:
+                return None
+            first = self._waiting[0]
+            most = self._largest[first.network]
+            alike, others = [], collections.deque()
+            while self._waiting:
+                item = self._waiting.popleft()
+                fits = len(alike) < most and item.network == first.network and item.picture.shape == first.picture.shape
+                (alike if fits else others).append(item)
+            # A graphics card prepares itself for every new size of a batch: there are few of them.
+            count = 1 << (len(alike).bit_length() - 1)
+            others.extendleft(reversed(alike[count:]))
+            self._waiting = others
+            return alike[:count]
+
+    def _answer(self, lane, batch):
+        network = batch[0].network
+        try:
+            outputs = lane[network].run(np.stack([item.picture for item in batch]))
+        except Exception as error:
+            if len(batch) > 1 and not self._stopped:
+                # Most likely the device's memory: half of it is tried, now and from now on.
+                half = len(batch) // 2
+                self._largest[network] = min(self._largest[network], half)
+                self._answer(lane, batch[:half])
+                self._answer(lane, batch[half:])
+            else:
+                self._fail(batch, error)
+            return
+        with self._lock:
+            self.pictures[network] += len(batch)
+            self.batches[network] += 1
+            for index, item in enumerate(batch):
+                item.question.answers[item.place] = [output[index] for output in outputs]
+                item.question.left -= 1
+            self._answered.notify_all()
+
+    def _fail(self, batch, error):
+        told = host.UserError("The network cannot look at a picture of {}x{} ({}). If the device's memory is short, "
+                              "close other programs, or extract on the CPU.".format(
+                                  batch[0].picture.shape[1], batch[0].picture.shape[0], _first_line(error)))
+        told.__cause__ = error
+        with self._lock:
+            for item in batch:
+                item.question.error = told
+            self._answered.notify_all()
+
+
+def _first_line(error):
+    return "{}: {}".format(type(error).__name__, (str(error).strip() or "?").splitlines()[0][:200])
