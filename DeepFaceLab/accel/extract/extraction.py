@@ -13,7 +13,6 @@ import os
 import cv2
 
 from .. import files, host
-from ..nets import faces as network_faces
 from ..nets import loading
 from ..output_folder import OutputFolder
 from ..rename_errors import advice, reason
@@ -86,7 +85,7 @@ class Extraction:
             # A record that knew some frames only would take the others for not done.
             if plan.recorded and (not plan.keep or record.options is not None or plan.assumed):
                 record.open(described, plan.keep)
-                self._closing.callback(record.close)
+                self._closing.callback(_close, record)
                 self._record = record
                 for path in plan.assumed:
                     record.note(path, UNKNOWN)
@@ -126,15 +125,21 @@ class Extraction:
         return self.tally.done[known:]
 
     def _landmarks(self, image, rect, accurate):
-        networks = self._networks
-        return network_faces.align(pipeline.as_rgb(image), [rect], networks.aligner,
-                                   networks.faces_in if accurate else None)[0]
+        return self._networks.landmarks_of(pipeline.as_rgb(image), [rect], accurate)[0]
 
     def _log_networks(self):
         networks = self._networks
         host.log_details("; ".join(["{}: {:,} pictures in {:,} batches".format(
             name, count, networks.batches[name]) for name, count in sorted(networks.pictures.items())] + [
                 "devices busy {:.1%} of {:.1f} s".format(networks.busy_share(), networks.seconds())]))
+
+
+def _close(record):
+    try:
+        record.close()
+    except OSError as error:
+        raise host.UserError("The record of the extraction cannot be written: {}. {}".format(
+            reason(error), advice(error))) from error
 
 
 def _pixels(items):

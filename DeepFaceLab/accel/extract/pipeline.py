@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 
 from .. import files, output_folder
-from ..nets import faces as network_faces
 from . import cut, debug_image
 
 _SMALLEST = 128                       # px; stock looks for no faces in smaller frames
@@ -73,6 +72,11 @@ class FrameWork:
             self._write(data, image)
         return data
 
+    def stop(self):
+        """Let frames that wait for the networks end, with an error."""
+        if self._networks is not None:
+            self._networks.stop()
+
     def _find_rects(self, data, image):
         data.rects = []
         if min(image.shape[:2]) >= _SMALLEST:
@@ -87,10 +91,8 @@ class FrameWork:
             data.rects = data.rects[:self._plan.most_faces]
 
     def _find_landmarks(self, data, image):
-        networks = self._networks
         picture = as_rgb(cut.rotate(image, data.rects_rotation))
-        data.landmarks = network_faces.align(picture, data.rects, networks.aligner,
-                                             networks.faces_in if data.landmarks_accurate else None)
+        data.landmarks = self._networks.landmarks_of(picture, data.rects, data.landmarks_accurate)
         if data.rects_rotation:
             turned = [cut.rotate_back(rect, marks, data.rects_rotation, image.shape[:2])
                       for rect, marks in zip(data.rects, data.landmarks)]

@@ -57,15 +57,15 @@ class Tally:
         host.log_err(message)
 
 
-def extract_all(items, work, threads, record, tally, described=None):
+def extract_all(items, work, threads, record, tally):
     """Work on all frames, in threads, and take them in in their order.
 
-    items: list of pipeline.FrameData. work: pipeline.FrameWork. record: record.Record, open. tally: Tally, filled in.
-    described: text of the progress bar. Raises host.UserError when nothing more can succeed.
+    items: list of pipeline.FrameData. work: pipeline.FrameWork. record: record.Record, open, or None. tally: Tally,
+    filled in. Raises host.UserError when nothing more can succeed.
     """
     outcomes = pools.map_threads(work, items, workers=threads, ahead=2 * threads)
     try:
-        with host.progress(desc=described, total=len(items)) as bar:
+        with host.progress(total=len(items)) as bar:
             for outcome in outcomes:
                 if outcome.error is not None:
                     _fail(outcome, tally)
@@ -74,6 +74,9 @@ def extract_all(items, work, threads, record, tally, described=None):
                     tally.faces += outcome.value.faces_detected
                     _note(record, outcome.value)
                 bar.update(1)
+    except BaseException:
+        work.stop()   # the pool waits for its threads, which must not wait for the networks
+        raise
     finally:
         outcomes.close()
 

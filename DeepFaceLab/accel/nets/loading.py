@@ -2,7 +2,7 @@
 
     with loading.load(folder, devices, three_d) as networks:
         rects = networks.faces_in(pictures)
-        marks = faces.align(pictures[0], rects[0], networks.aligner, networks.faces_in)
+        marks = networks.landmarks_of(pictures[0], rects[0])
 """
 import os
 
@@ -25,6 +25,10 @@ class Networks(questions.Questions):
     def faces_in(self, pictures):
         """Return the faces' rectangles of each picture (list of uint8 (H, W, 3) RGB)."""
         return faces.detect(pictures, self.detector)
+
+    def landmarks_of(self, picture, rects, accurate=True):
+        """Return the landmarks of each rectangle of a picture, as faces.align does. accurate: look at each twice."""
+        return faces.align(picture, rects, self.aligner, self.faces_in if accurate else None)
 
     def detector(self, pictures):
         return self.ask(DETECTOR, pictures)

@@ -83,13 +83,17 @@ class Questions:
         """Return the time from the first question to the last answer, in seconds."""
         return 0.0 if self._first is None else self._last - self._first
 
-    def close(self):
-        """Give up what waits, and wait for the threads, at most 1.5 s."""
+    def stop(self):
+        """Give up what waits; whoever asked is told so. Does not wait for what the networks look at just now."""
         with self._lock:
             self._stopped = True
             self._waiting.clear()
             self._something.notify_all()
             self._answered.notify_all()
+
+    def close(self):
+        """Stop, and wait for the threads, at most 1.5 s."""
+        self.stop()
         deadline = time.monotonic() + _STOP_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
