@@ -45,6 +45,8 @@ def load(folder, devices, three_d=False):
     detector = weights.read(os.path.join(folder, "S3FD.npy"))
     aligner = weights.read(os.path.join(folder, "3DFAN.npy" if three_d else "2DFAN.npy"))
     from . import fan, s3fd
+    if any(device.is_cpu for device in devices):
+        compat.keep_freed_memory()
     lanes, largest = [], _ONE
     for device in devices:
         count, threads = cpu_lanes() if device.is_cpu else (1, 0)
