@@ -12,10 +12,11 @@ from . import faces, questions, weights
 DETECTOR, ALIGNER = "detector", "aligner"
 
 _CPU_LANES = 8     # stock's most processes on a CPU
-# Pictures at a time on a graphics card: what keeps it busy, and fits into its memory (a picture of 640x640 takes the
-# detector about 0.3 GB, a face the aligner about 0.1 GB).
-_CARD_BATCH = {DETECTOR: 8, ALIGNER: 16}
-_SMALL_CARD_BATCH = {DETECTOR: 2, ALIGNER: 4}
+_CARD_LANES = 2    # while a card works on one batch, the next one is on its way to it
+# Pictures at a time on a graphics card: what keeps it busy, and fits into its memory twice (a picture of 640x640 takes
+# the detector about 0.3 GB, a face the aligner about 0.1 GB).
+_CARD_BATCH = {DETECTOR: 4, ALIGNER: 8}
+_SMALL_CARD_BATCH = {DETECTOR: 1, ALIGNER: 2}
 _ONE = {DETECTOR: 1, ALIGNER: 1}   # a processor gains nothing from more
 
 
@@ -47,15 +48,16 @@ def load(folder, devices, three_d=False):
     from . import fan, s3fd
     if any(device.is_cpu for device in devices):
         compat.keep_freed_memory()
-    lanes, largest = [], _ONE
-    for device in devices:
-        count, threads = cpu_lanes() if device.is_cpu else (1, 0)
+    lanes, numbers, largest = [], [], _ONE
+    for number, device in enumerate(devices):
+        count, threads = cpu_lanes() if device.is_cpu else (_CARD_LANES, 0)
         networks = {DETECTOR: s3fd.S3FD(detector, device, devices, threads),
                     ALIGNER: fan.FAN(aligner, device, devices, threads)}
         lanes += [networks] * count
+        numbers += range(count) if device.is_cpu else [number] * count
     if not devices[0].is_cpu:
         largest = _SMALL_CARD_BATCH if any(device.is_small for device in devices) else _CARD_BATCH
-    return Networks(lanes, largest)
+    return Networks(lanes, largest, numbers)
 
 
 def cpu_lanes():

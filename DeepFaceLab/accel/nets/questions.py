@@ -33,10 +33,12 @@ _Item = collections.namedtuple("_Item", "network picture question place")
 class Questions:
     """Networks on devices, open to any number of threads. Use as a context manager, or call close."""
 
-    def __init__(self, lanes, largest):
+    def __init__(self, lanes, largest, devices=None):
         """lanes: list of {network's name: object whose run(pictures) takes uint8 (n, H, W, 3) and returns a list of
-        arrays of n answers}, each of which one thread serves. largest: {name: most pictures in a batch}."""
+        arrays of n answers}, each of which one thread serves. largest: {name: most pictures in a batch}. devices: list
+        of the numbers, from 0, of the lanes' devices; two lanes of one keep it busy. Default: each its own."""
         self._lanes = lanes
+        self._devices = list(range(len(lanes))) if devices is None else list(devices)
         self._largest = dict(largest)
         self._waiting = collections.deque()
         self._lock = threading.Lock()
@@ -46,7 +48,9 @@ class Questions:
         self._stopped = False
         self.pictures = collections.Counter()   # answered, by network
         self.batches = collections.Counter()
-        self.busy = [0.0] * len(lanes)          # seconds that each lane ran its networks
+        self.busy = [0.0] * (max(self._devices) + 1)   # seconds that each device ran a network
+        self._running = [0] * len(self.busy)           # lanes of each device that do so now,
+        self._since = [0.0] * len(self.busy)           # and from when on
         self._first = self._last = None         # when work began, and ended so far
 
     def __enter__(self):
@@ -75,9 +79,9 @@ class Questions:
         return question.answers
 
     def busy_share(self):
-        """Return the part of the time, 0..1, in which the lanes ran their networks, from the first question on."""
+        """Return the part of the time, 0..1, in which the devices ran networks, from the first question on."""
         seconds = self.seconds()
-        return sum(self.busy) / (len(self._lanes) * seconds) if seconds else 0.0
+        return sum(self.busy) / (len(self.busy) * seconds) if seconds else 0.0
 
     def seconds(self):
         """Return the time from the first question to the last answer, in seconds."""
@@ -113,11 +117,20 @@ class Questions:
             batch = self._next_batch()
             if batch is None:
                 return
-            begun = time.monotonic()
+            self._count(self._devices[number], 1)
             self._answer(self._lanes[number], batch)
-            with self._lock:
-                self._last = time.monotonic()
-                self.busy[number] += self._last - begun
+            self._count(self._devices[number], -1)
+
+    def _count(self, device, step):
+        """Note that a lane of a device begins (1) or ends (-1) to run a network."""
+        with self._lock:
+            now = time.monotonic()
+            if self._running[device]:
+                self.busy[device] += now - self._since[device]
+            self._running[device] += step
+            self._since[device] = now
+            if step < 0:
+                self._last = now
 
     def _next_batch(self):
         """Return the oldest items of one kind, or None at the end."""
