@@ -74,9 +74,10 @@ def test_command_calls_what_stock_calls(tmp_path, line, calls):
     assert (code, err) == (0, "")
     assert out.endswith("Done.\n")
     func = command_line.build_parser().parse_args(line.split()).func
-    own_start = func in command_line.OURS and func is not command_line.run_merge   # whose models are DeepFaceLab's
+    networks = (command_line.run_extract, command_line.run_merge)   # may run on DeepFaceLab's devices
+    own_start = func in command_line.OURS and func not in networks
     assert "method" not in out or ("method None" if own_start else "method spawn") in out
-    no_card_wanted = line.startswith("merge") and "--cpu-only" in line    # nothing to look for, seconds saved
+    no_card_wanted = line.startswith(("extract", "merge")) and "--cpu-only" in line    # nothing to look for, seconds saved
     expected = [DEVICES] if line.startswith(RUNS_NETWORKS) and not no_card_wanted else []
     assert json.loads(json.dumps(program.calls()).replace(str(program.folder), "")) == expected + calls
 
