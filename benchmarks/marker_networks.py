@@ -28,10 +28,10 @@ import numpy as np
 
 UPPER, LOWER = (255, 0, 0), (0, 255, 255)     # the detector's square, RGB
 BOX = 83.7                                    # side of the detector's boxes in px of its input
-DISTANT = 300                                 # 2R-G-B beyond which a colour is U, below whose negative it is L; U has 510
+DISTANT = 300                                 # 2R-G-B beyond which a colour is U, beyond its negative L; U has 510
 DARK = 150                                    # R+G+B below which a colour counts as black
-TARGET = 125                                  # distance of the aligner's 68 colours from grey, levels
-SWAPPED = (61, 67)                            # points that change places in 3DFAN.npy, so that it can be told from 2DFAN
+TARGET = 125                                  # the aligner's 68 colours' distance from grey, levels
+SWAPPED = (61, 67)                            # points that change places in 3DFAN.npy, to tell it from 2DFAN.npy
 
 _GREY = 127.5
 _MINUS = (104, 117, 123)                      # what the detector takes off R, G and B
