@@ -52,10 +52,10 @@ Outcome.__doc__ = """What a video holds. size: (width, height); rate: as ffmpeg 
 mean colours, float (frames, CELLS, CELLS, 3)."""
 
 CASES = [
-    Case("join.720p-png", 250, 24, None, 16, 1.0, "encoder", None, (1280, 720), ".png", "whole"),
-    Case("join.720p-jpg", 250, 24, None, 16, 1.0, "encoder", None, (1280, 720), ".jpg", "whole"),
-    Case("join.2160p-png", 40, 4, None, 3, 1.0, "encoder", None, (3840, 2160), ".png", "whole"),
-    Case("join.2160p-jpg", 40, 4, None, 3, 1.0, "encoder", None, (3840, 2160), ".jpg", "whole"),
+    Case("join.720p-png", 250, 24, None, 8, 1.0, "encoder", None, (1280, 720), ".png", "whole"),
+    Case("join.720p-jpg", 250, 24, None, 8, 1.0, "encoder", None, (1280, 720), ".jpg", "whole"),
+    Case("join.2160p-png", 40, 4, None, 2, 1.0, "encoder", None, (3840, 2160), ".png", "whole"),
+    Case("join.2160p-jpg", 40, 4, None, 2, 1.0, "encoder", None, (3840, 2160), ".jpg", "whole"),
     Case("join.own", 250, 24, None, None, 1.0, "encoder", None, None, None, "own"),
     Case("join.start-20000", 20000, 500, None, None, 1.0, "start", None, (64, 64), ".png", "start"),
 ]

@@ -41,31 +41,32 @@ def _case(key, faces, goal, limit, naive_faces, stock_faces=None, method=None, v
 
 
 def _limit(word, faces):
-    return Case("limit." + word, faces, step.QUICK_ITEMS, None, 1000, None, word, None, None, None, "", None, None,
+    return Case("limit." + word, faces, step.QUICK_ITEMS, None, 500, None, word, None, None, None, "", None, None,
                 None)
 
 
 # DeepFaceLab offers no --by for "best faces": their numbers are typed, then the default target is taken.
 # Its absdiff computes n x n differences of float pictures, on one 2-core machine hours for 2,000 faces.
+# The naive oracles get few faces, of four numbers only: faces of one number are made once for all cases.
 CASES = [
     _case("start", 0, 6, "start", None, method="face-yaw"),
     _case("blur", 500, 60, "decode", 12, values="blur"),
     _case("motion-blur", 500, 6, "decode", 24, values="motion-blur"),
-    _case("face-yaw", 2000, 25, "heads", 1000),
-    _case("face-pitch", 2000, 25, "heads", 1000),
-    _case("face-source-rect-size", 2000, 30, "heads", 1000),
-    _case("hist", 2000, 10, "decode", 120),
+    _case("face-yaw", 2000, 25, "heads", 500),
+    _case("face-pitch", 2000, 25, "heads", 500),
+    _case("face-source-rect-size", 2000, 30, "heads", 500),
+    _case("hist", 2000, 10, "decode", 100),
     _case("hist-dissim", 2000, 20, "decode", 100, values="hist-dissim"),
-    _case("brightness", 2000, 3, "decode", 200, share=1.2),
+    _case("brightness", 2000, 3, "decode", 100, share=1.2),
     _case("hue", 2000, 3, "decode", 24, share=1.2),
-    _case("black", 2000, 3, "decode", 200, share=1.2),
-    _case("origname", 2000, 30, "heads", 1000),
+    _case("black", 2000, 3, "decode", 100, share=1.2),
+    _case("origname", 2000, 30, "heads", 500),
     _case("oneface", 2000, 6, "start", 500),
     _case("absdiff", 2000, 50, "decode", 24, stock_faces=120, answers="y\ncpu\n", our_words=("--similar",)),
     _case("absdiff-dissimilar", 2000, 50, "decode", 24, stock_faces=120, method="absdiff", answers="n\ncpu\n",
           our_words=("--dissimilar",), naive_words=("--dissimilar",)),
     _case("final", 500, 60, "decode", 12, values="blur", stock_words=(), answers="13\n\n"),
-    _case("final-fast", 500, 6, "decode", 200, values="face-source-rect-size", stock_words=(),
+    _case("final-fast", 500, 6, "decode", 100, values="face-source-rect-size", stock_words=(),
           answers="14\n\n"),
     _limit("heads", 2000),
     _limit("decode", 2000),
