@@ -3,6 +3,7 @@
 Lint, oldest Python, tests, and the tests of kernels once more without compilation. Every check
 runs, whatever became of the one before; the exit code is 0 when all of them passed.
 """
+import glob
 import os
 import subprocess
 import sys
@@ -24,14 +25,36 @@ def run(title, words, **environment):
     return subprocess.call([sys.executable] + words, cwd=ROOT, env=dict(os.environ, **environment))
 
 
+def files_with(mark):
+    """Return the files with tests of a mark: collecting the others, too, takes seconds and memory."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests", "**", "test_*.py"), recursive=True)):
+        with open(path, encoding="utf-8") as stream:
+            if "mark." + mark in stream.read():
+                found.append(path)
+    return found
+
+
+def run_tests(words):
+    """Run the tests. Return the exit code.
+
+    Those marked `light` come first and among themselves: forking a process that holds all tests and what they import
+    takes ten times as long, and so does going through all of its objects.
+    """
+    if words:
+        return run("tests", PYTEST + words)
+    light = run("tests in light processes", PYTEST + ["-m", "light"] + files_with("light"))
+    return run("tests", PYTEST + ["-m", "not light"]) or light
+
+
 def main(words):
     """Run every check. Return how many failed."""
     codes = {
         "lint": run("lint", LINT + SOURCES),
         "oldest Python": run("oldest Python", OLDEST_PYTHON + SOURCES),
-        "tests": run("tests", PYTEST + words),
-        "plain kernels": run("tests of kernels, not compiled", PYTEST + ["-m", "kernel"] + words,
-                             NUMBA_DISABLE_JIT="1"),
+        "tests": run_tests(words),
+        "plain kernels": run("tests of kernels, not compiled",
+                             PYTEST + ["-m", "kernel"] + (words or files_with("kernel")), NUMBA_DISABLE_JIT="1"),
     }
     if words and codes["plain kernels"] == NOTHING_COLLECTED:
         codes["plain kernels"] = 0  # a choice of tests may hold no kernel

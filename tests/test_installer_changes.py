@@ -12,6 +12,8 @@ from installer import changes, plan
 from installer import record as records
 from made_up_build import MODULES, known_of, make_tree, snapshot, write
 
+pytestmark = pytest.mark.light
+
 # An overlay small enough for every operation of it to be cut.
 NEW = {
     "accel/host.py": b"TEXT = 'accel'\n",

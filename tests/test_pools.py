@@ -17,6 +17,8 @@ from accel.pools import Outcome, WorkerError, WorkerStartError, map_processes, m
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.light
+
 WORKERS = [1, 2, 8]
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pool_jobs.py")
 HELPERS = ("resource_tracker", "semaphore_tracker")  # multiprocessing's own, which ends with its program

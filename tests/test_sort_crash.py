@@ -13,6 +13,8 @@ from accel import files, renames
 from crash_shim import BROKEN, DONE, KILLED, REFUSED
 from sort_driver import contents, make_faces, rank, snapshot, sort
 
+pytestmark = pytest.mark.light
+
 FACES = 8
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "sort", "aligned")
 DRIVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sort_driver.py")
