@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import installed_tree
 import pytest
 from benchmarks import stock_tree
 from installer import build as builds
@@ -53,12 +55,43 @@ def build(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """(root, tree, snapshot before, what the installation printed) of a build with the whole overlay."""
+def kernels(tmp_path_factory):
+    """An installed_tree.Installed, whose kernels can be given to other trees: compiling all takes a minute."""
+    return installed_tree.compiled(tmp_path_factory)
+
+
+def install_with(kernels, tree, *words, program=INSTALL, but=(), until=None):
+    """Run install.py --yes and give the tree compiled kernels before its test. Return (exit code, what was printed).
+
+    but: modules whose kernels are not given. until: at a line that begins so (bytes) it is killed.
+    """
+    process = subprocess.Popen([sys.executable, "-u", program] + list(words) + ["--yes"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables(),
+                               start_new_session=True)
+    said = b""
+    with process:
+        for line in process.stdout:
+            said += line
+            if line.startswith(b"[3/3]"):
+                os.killpg(process.pid, signal.SIGSTOP)
+                kernels.give_kernels(tree, but)
+                os.killpg(process.pid, signal.SIGCONT)
+            if until is not None and line.startswith(until):
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+    return process.returncode, said.decode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def installed(kernels, tmp_path_factory):
+    """(root, tree, snapshot before, what the installation printed) of a build with the whole overlay.
+
+    It compiles the kernels of histograms; the others it finds compiled.
+    """
     root = str(tmp_path_factory.mktemp("installed") / NAME)
     tree = make_windows_build(root)
     before = snapshot(tree)
-    code, said = install(root, "--yes", "--force")
+    code, said = install_with(kernels, tree, root, "--force", but=("histogram",))
     assert code == 0, said
     return root, tree, before, said
 
@@ -75,6 +108,14 @@ def test_installation_says_what_it_found_did_and_tested(installed):
     assert "/!\\" not in said
     assert sorted(os.listdir(os.path.join(root, "_internal"))) == [
         "DeepFaceLab", "DeepFaceLab_original", "ffmpeg", "setenv.bat"]
+
+
+def test_the_kernels_that_it_compiled_are_beside_the_modules(installed, kernels):
+    def names(folder, pattern):
+        return sorted(path.name.split("-")[0] for path in folder.glob(pattern))
+    wanted = names(kernels.pristine, "ranking_*/histogram.*.nbc")
+    assert names(Path(installed[1], "accel", "ranking", "__pycache__"), "histogram.*.nbc") == wanted
+    assert len(wanted) > 5
 
 
 def test_verify_says_complete(installed):
@@ -201,8 +242,9 @@ def release(tmp_path):
     for name in ("DeepFaceLab", "installer", "benchmarks", "tests/naive"):
         shutil.copytree(os.path.join(ROOT, name), os.path.join(folder, name),
                         ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("install.py", "pyproject.toml", "requirements.txt"):
-        shutil.copy(os.path.join(ROOT, name), folder)
+    for name in ("install.py", "pyproject.toml", "requirements.txt", "tests/data/face_model.json"):
+        os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+        shutil.copy(os.path.join(ROOT, name), os.path.join(folder, name))
     return os.path.join(folder, "install.py")
 
 
@@ -214,10 +256,21 @@ def edit(program, path, old, new):
     write(os.path.dirname(program), path, text.replace(old, new))
 
 
-def test_an_overlay_that_fails_its_test_is_taken_off_again(build, release):
+# One method's wrong order, in a module without kernels: those of a changed engine would all be compiled.
+WRONG = "DeepFaceLab/mainscripts/Sorter.py", "pixels.rank_brightness", "pixels.rank_black"
+
+
+def failures(said):
+    """What failed in a self-test, without how much of it (list of str)."""
+    lines = [line for line in said.splitlines() if ": WRONG" in line or "FAILED" in line]
+    return [":".join(line.split(":")[:3]) for line in lines]
+
+
+def test_an_overlay_that_fails_its_test_is_taken_off_again(build, release, kernels):
     root, tree, before = build
-    edit(release, "DeepFaceLab/accel/ranking/__init__.py", "reverse=descending", "reverse=not descending")
-    code, said = install(root, "--yes", "--no-pip", program=release)
+    edit(release, *WRONG)
+    code, said = install_with(kernels, tree, root, "--no-pip", program=release)
+    assert failures(said) == ["Sorting by brightness: WRONG: another order"], said
     assert code == 1 and "The self-test failed" in said and "Everything is as it was before." in said
     assert same_tree(tree, before) and not os.path.exists(tree + "_original")
 
@@ -226,8 +279,9 @@ def test_an_installation_that_worked_is_not_taken_off_by_a_failing_test(installe
     root = str(tmp_path / "copy")
     shutil.copytree(installed[0], root)
     tree = os.path.join(root, "_internal", "DeepFaceLab")
-    edit(release, "DeepFaceLab/accel/ranking/__init__.py", "reverse=descending", "reverse=not descending")
+    edit(release, *WRONG)
     code, said = install(root, "--yes", "--no-pip", "--force", program=release)
+    assert failures(said) == ["Sorting by brightness: WRONG: another order"], said
     assert code == 1 and "The self-test has not passed" in said and "--uninstall to go back" in said
     assert os.path.isfile(os.path.join(tree, "accel", "host.py"))
     code, said = install(root, "--verify")
@@ -320,23 +374,12 @@ def test_a_failed_pip_leaves_the_tree_untouched(build, without_numba, tmp_path):
 
 # --- killed ----------------------------------------------------------------------------------
 
-def kill_at(words, line):
-    """Start install.py and kill it when it prints a line that begins so."""
-    process = subprocess.Popen([sys.executable, "-u", INSTALL] + words, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables(),
-                               start_new_session=True)
-    with process:
-        for printed in process.stdout:
-            if printed.startswith(line):
-                break
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("line", [b"[2/3]", b"[3/3]", b"Compiling", b"Sorting by"])
-def test_killed_in_a_phase_it_can_be_taken_back(build, line):
+def test_killed_in_a_phase_it_can_be_taken_back(build, kernels, line):
     root, tree, before = build
-    kill_at([root, "--yes", "--force"], line)
+    but = ("sharpness",) if line == b"Compiling" else ()        # the first that it compiles
+    code, said = install_with(kernels, tree, root, "--force", but=but, until=line)
+    assert code == -signal.SIGKILL, said
     code, said = install(root, "--verify")
     assert code == 1
     if line != b"[2/3]":

@@ -1,8 +1,8 @@
 """The test of an installed tree: what it says of a good one and of bad ones, and that no compilation is left."""
 import ast
+import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +17,12 @@ ROOT = os.path.dirname(PROGRAM)
 if ROOT not in sys.path:
     sys.path.append(ROOT)
 
+import installed_tree  # noqa: E402
 import merge_workspace  # noqa: E402
 from benchmarks import merge_trees, workspace  # noqa: E402
 from installer import self_test, self_test_checks, self_test_kernels, self_test_report  # noqa: E402
 from mainscripts import Sorter  # noqa: E402
 
-SELF_TEST = os.path.join(ROOT, "installer", "self_test.py")
 ENOUGH = 1250       # faces, above all thresholds: of hue 1,200, of dissimilarity 388
 # the best faces compare so many with each other only if as many are wanted
 WORDS = {"absdiff": [["--similar"], ["--dissimilar"]], "final": [["--target-count", "4000"]],
@@ -43,53 +43,10 @@ Sorter.main(Path(sys.argv[3]))
 NO_NUMBA = "raise ImportError('Numba needs NumPy 1.20 or less')\n"
 
 
-class Installed(object):
-    """A copy of the overlay in a folder of its own, with a cache of kernels and temporary files beside it."""
-
-    def __init__(self, place):
-        self.place, self.tree = place, place / "Моя папка" / "Deep Face Lab"
-        self.cache, self.temp, self.details = place / "cache", place / "temp", place / "details.txt"
-        self.temp.mkdir()
-        shutil.copytree(PROGRAM, str(self.tree), ignore=shutil.ignore_patterns("__pycache__"))
-        self.environment = dict(os.environ, NUMBA_CACHE_DIR=str(self.cache), PYTHONIOENCODING="utf-8",
-                                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.temp)))
-        self.environment.pop("NUMBA_DISABLE_JIT", None)
-
-    def run(self, *command, **variables):
-        """Run Python with these words: (exit code, output of both streams)."""
-        process = subprocess.Popen([sys.executable] + list(command), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   env=dict(self.environment, **variables))
-        output = process.communicate()[0].decode("utf-8", "replace")
-        return process.returncode, output
-
-    def self_test(self, *words, **variables):
-        """Run the self-test: (exit code, output, details); nothing may be left in the folder of temporary files."""
-        if self.details.exists():
-            self.details.unlink()
-        code, output = self.run(SELF_TEST, str(self.tree), "--details", str(self.details), *words, **variables)
-        assert list(self.temp.iterdir()) == []
-        assert "Traceback" not in output
-        details = self.details.read_text(encoding="utf-8") if self.details.exists() else ""
-        return code, output, details
-
-    def kernels(self):
-        """{path: time} of all compiled kernels of this tree (other tests compile those of the repository meanwhile)."""
-        found = {}
-        for folder, _, names in os.walk(str(self.place)):
-            for name in names:
-                if name.endswith((".nbc", ".nbi")):
-                    path = os.path.join(folder, name)
-                    found[path] = os.stat(path).st_mtime_ns
-        return found
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """An installed tree after a self-test; its output is `first`."""
-    made = Installed(tmp_path_factory.mktemp("installed"))
-    made.first = made.self_test()
-    return made
+    return installed_tree.compiled(tmp_path_factory)
 
 
 @pytest.fixture
@@ -184,18 +141,59 @@ SORTS = ([(method, folder) for method in ("blur", "motion-blur", "final", "final
          + [(method, "many") for method in ("hist-dissim", "hue", "final", "final-fast")])
 
 
+# Starts main.py with one list of words after another, and says after each which kernels are new.
+ALL_IN_ONE = """
+import json, os, runpy, sys
+
+def kernels():
+    return {name for _, _, names in os.walk(sys.argv[1]) for name in names if name.endswith((".nbc", ".nbi"))}
+
+place, main, jobs = sys.argv[1:4]
+sys.path.insert(0, os.path.dirname(main))
+for words in json.loads(jobs):
+    before, given, code = kernels(), sys.argv, 0
+    sys.argv = [main] + words
+    try:
+        runpy.run_path(main, run_name="__main__")
+    except SystemExit as ending:
+        code = ending.code
+    sys.argv = given
+    print("ENDED " + json.dumps([code, sorted(kernels() - before)]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def sorted_folders(installed, folders, tmp_path_factory):
+    """{(method, folder): what each of the sorts has said, its exit code, the kernels that it compiled}.
+
+    One process sorts all: a kernel that is not on the disk is compiled and put there all the same.
+    """
+    top = tmp_path_factory.mktemp("copies")
+    asked, jobs = [], []
+    for number, (method, folder) in enumerate(SORTS):
+        for more in WORDS.get(method, [[]]):
+            copy = top / "{} {}".format(number, len(jobs)) / "aligned"
+            copy.parent.mkdir()
+            workspace.copy_faceset(str(folders / folder), str(copy))
+            asked.append((method, folder))
+            jobs.append(["sort", "--input-dir", str(copy), "--by", method, "--yes"] + more)
+    code, output = installed.run("-c", ALL_IN_ONE, str(installed.place), str(installed.tree / "main.py"),
+                                 json.dumps(jobs))
+    assert code == 0, output
+    found = {key: [] for key in asked}
+    for key, said in zip(asked, re.findall(r"(.*?)^ENDED ([^\n]*)\n", output, re.DOTALL | re.MULTILINE)):
+        found[key].append([said[0]] + json.loads(said[1]))
+    return found
+
+
 @pytest.mark.parametrize("method, folder", SORTS)
-def test_no_later_sort_compiles(installed, folders, tmp_path, method, folder):
-    before = installed.kernels()
-    for number, more in enumerate(WORDS.get(method, [[]])):
-        copy = tmp_path / str(number) / "aligned"
-        copy.parent.mkdir()
-        workspace.copy_faceset(str(folders / folder), str(copy))
-        code, output = installed.run(str(installed.tree / "main.py"), "sort", "--input-dir", str(copy), "--by",
-                                     method, "--yes", *more)
-        assert code == 0, output
-        assert "cannot be measured" not in output
-    assert installed.kernels() == before
+def test_no_later_sort_compiles(sorted_folders, method, folder):
+    sorts = sorted_folders[method, folder]
+    assert len(sorts) == len(WORDS.get(method, [[]]))
+    for said, code, new in sorts:
+        assert code == 0 and said.rstrip().endswith("Done."), said
+        assert "cannot be measured" not in said
+        assert new == []
 
 
 @pytest.mark.parametrize("further", [
@@ -354,14 +352,14 @@ def test_a_sorter_of_a_fork_that_does_not_fit_to_our_command_line(installed, cha
 # --- words, and what is around ---------------------------------------------------------------
 
 def test_wrong_words(installed, tmp_path):
-    code, output = installed.run(SELF_TEST, str(tmp_path))
+    code, output = installed.run(installed_tree.SELF_TEST, str(tmp_path))
     assert code == 2 and "is no DeepFaceLab folder" in output
 
 
 @pytest.mark.parametrize("number, first_word", [(signal.SIGINT, "Compiling"), (signal.SIGTERM, "Compiling"),
                                                 (signal.SIGTERM, "Sorting")])
 def test_an_interrupt_leaves_nothing(installed, number, first_word):
-    process = subprocess.Popen([sys.executable, SELF_TEST, str(installed.tree)], stdout=subprocess.PIPE,
+    process = subprocess.Popen([sys.executable, installed_tree.SELF_TEST, str(installed.tree)], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, universal_newlines=True, env=installed.environment)
     try:
         for line in process.stdout:

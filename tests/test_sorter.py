@@ -14,6 +14,7 @@ from mainscripts import Sorter
 MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'DeepFaceLab', 'main.py')
 KEYS = ['blur', 'motion-blur', 'face-yaw', 'face-pitch', 'face-source-rect-size', 'hist', 'hist-dissim',
         'brightness', 'hue', 'black', 'origname', 'oneface', 'absdiff', 'final', 'final-fast']
+JOURNALS = ('.sort_journal_away', '.sort_journal_final')
 
 
 def start(folder, *words, **options):
@@ -246,8 +247,9 @@ def test_killed_sorts_leave_what_the_next_sort_alone_would(tmp_path):
     for turn in range(12):
         folder = copy_to(source, tmp_path / str(turn) / 'aligned')
         process = start(folder, *first)
-        while process.poll() is None and not list(folder.glob('.sort_journal*')):
-            pass  # the renaming takes some hundredths of a second: watch for its beginning
+        # the renaming takes some hundredths of a second: watch for its beginning, but leave it the processor
+        while process.poll() is None and not any(os.path.exists(str(folder / name)) for name in JOURNALS):
+            time.sleep(0.0002)
         time.sleep(0.002 * turn)
         process.kill()
         process.communicate()
