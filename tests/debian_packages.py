@@ -1,8 +1,14 @@
-"""Programs that tests need and pip does not bring: installed by apt where that may be done."""
+"""Programs that tests need and pip does not bring: installed by apt where that may be done.
+
+    python tests/debian_packages.py        all that the tests beside pytest's need, before they are started
+"""
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+
+TESTS = os.path.dirname(os.path.abspath(__file__))
 
 
 def installed(needed, what):
@@ -29,3 +35,16 @@ def installed(needed, what):
 def _missing(needed):
     return sorted({package for program, packages in needed.items() if not shutil.which(program)
                    for package in packages})
+
+
+def main():
+    """Install what tests/windows and tests/window need. Return the exit code."""
+    needed = {}
+    for name in ("windows", "window"):
+        sys.path.insert(0, os.path.join(TESTS, name))          # as if the script were started there
+        needed.update(runpy.run_path(os.path.join(TESTS, name, "run.py"))["NEEDED"])
+    return 0 if installed(needed, "wine, a compiler for Windows and a virtual display") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -605,6 +605,7 @@ def small(tmp_path, monkeypatch):
     return Small(tmp_path)
 
 
+@pytest.mark.light
 def test_denoising_cut_at_every_operation(small):
     small.fresh()
     operations = crash_shim.count(small.start, small.root)
@@ -620,6 +621,7 @@ def test_denoising_cut_at_every_operation(small):
     assert ends == {KILLED, DONE, REFUSED}
 
 
+@pytest.mark.light
 def test_finishing_cut_at_every_operation(small):
     def cut_once():
         small.fresh()

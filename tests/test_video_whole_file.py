@@ -12,6 +12,8 @@ from accel.video.whole_file import WholeFile
 from crash_shim import BROKEN, DONE, KILLED, REFUSED
 from program import PROGRAM
 
+pytestmark = pytest.mark.light
+
 OLD, NEW = b"old video " * 20, b"new video " * 30
 NAMES = ["result.mp4", "результат 脸.mov", "100% %05d.mkv", "-i.avi", "a  b.mp4", "noext", "dots...mp4", ".mp4",
          "x" * 200 + ".mp4"]
