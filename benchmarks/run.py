@@ -98,7 +98,7 @@ class Bench(object):
         chosen = self.cases
         self.cases = [case for case in chosen if self.step_of[case.name].applies(case)]
         if not self.cases:
-            raise Unusable("{} cannot be measured with these options: see --workspace.".format(
+            raise Unusable("{} cannot be measured with these options: see --stock and --workspace.".format(
                 ", ".join(case.name for case in chosen)))
         self.folder = tempfile.mkdtemp(prefix="benchmark-")
         os.mkdir(self.path("temp"))

@@ -12,6 +12,7 @@ from accel.extract.extraction import Extraction, Options, Plan, face_type_of
 from accel.extract.record import Record
 from accel.nets.devices import CPU, Device, graphics_cards
 from accel.output_folder import OutputFolder
+from accel.rename_errors import advice, reason
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "facelib"
 
@@ -43,7 +44,7 @@ def main(detector=None, input_path=None, output_path=None, output_debug=None, ma
     if manual_output_debug_fix:
         plan = None
     else:
-        plan = _ask_about_earlier(folders, frames, continue_extraction)
+        plan = _ask_about_earlier(folders, frames, continue_extraction, manual_fix)
 
     devices = _ask_devices(cpu_only, force_gpu_idxs, detector == "manual")
     faces, most_faces = _ask_options(face_type, max_faces_from_image, image_size, jpeg_quality)
@@ -51,7 +52,7 @@ def main(detector=None, input_path=None, output_path=None, output_debug=None, ma
         host.log_info("Choose detector type.")
         host.log_info("[0] S3FD")
         host.log_info("[1] manual")
-        detector = {0: "s3fd", 1: "manual"}[host.ask_int("", 0, [0, 1])]
+        detector = {0: "s3fd", 1: "manual"}[host.ask_int("", 0, valid_range=[0, 1])]
     if output_debug is None:
         output_debug = host.ask_bool("Write debug images to {}?".format(folders.debug.name), False)
     if manual_output_debug_fix:
@@ -62,14 +63,14 @@ def main(detector=None, input_path=None, output_path=None, output_debug=None, ma
                  "jpeg_quality": faces.jpeg_quality, "max_faces_from_image": most_faces}
     extraction = Extraction(Options(faces, most_faces, manual_window_size), devices, str(WEIGHTS_FOLDER),
                             str(output_path), str(folders.debug_made()) if output_debug else None)
-    if plan.frames:
+    if plan.frames or plan.missed:
         with extraction:
             _extract(extraction, plan, described, detector, manual_fix)
     host.log_info("-------------------------")
     host.log_info("Images found:        {}".format(len(plan.frames)))
     host.log_info("Faces detected:      {}".format(extraction.tally.faces))
     host.log_info("-------------------------")
-    extraction.tally.end(len(plan.frames))
+    extraction.tally.end(plan.done + len(plan.frames))
 
 
 def _extract(extraction, plan, described, detector, manual_fix):
@@ -81,9 +82,10 @@ def _extract(extraction, plan, described, detector, manual_fix):
         done = _mark_and_write(extraction, items)
     else:
         host.log_info("Extracting faces...")
-        done = extraction.find(items)
+        done = extraction.find(items) if items else []
     if manual_fix:
-        missed = [data.filepath for data in done if not data.faces_detected]
+        missed = sorted([Path(path) for path in plan.missed] + [data.filepath for data in done
+                                                                if not data.faces_detected])
         if not missed:
             host.log_info("All faces are detected, manual fix not needed.")
         else:
@@ -153,6 +155,14 @@ class _Folders:
         """Return the paths (list of str) of the debug images."""
         return files.image_paths(self.debug)
 
+    def record(self):
+        """Return the Record of an earlier extraction. Raises host.UserError for one that cannot be read."""
+        try:
+            return Record(OutputFolder(self.output, "extraction"))
+        except OSError as error:
+            raise host.UserError("The record of the extraction in {} cannot be read: {}. {}".format(
+                self.output, reason(error), advice(error))) from error
+
     def debug_made(self):
         """Return the folder for debug images, which is made if needed."""
         self.debug.mkdir(parents=True, exist_ok=True)
@@ -170,21 +180,23 @@ class _Folders:
         return found
 
 
-def _ask_about_earlier(folders, frames, continue_extraction):
+def _ask_about_earlier(folders, frames, continue_extraction, manual_fix):
     """Ask whether to go on with an earlier extraction, or to delete its images. Return a Plan."""
     earlier = folders.earlier()
-    record = Record(OutputFolder(folders.output, "extraction"))
+    record = folders.record()
     recorded = bool(record.frames) and not folders.is_one
     left = [path for path in frames if not record.is_done(path)]
-    if earlier and (len(earlier) > _MANY or recorded and left):
+    # What the networks found no face in is still to be marked, if a run was cut short before or while it was.
+    missed = record.without_face(frames) if recorded and manual_fix else []
+    if earlier and (len(earlier) > _MANY or recorded and (left or missed)):
         if continue_extraction is None:
             continue_extraction = host.ask_bool("Continue extraction?", True, help_message=CONTINUE_HELP)
         if continue_extraction and recorded:
             host.log_info("{:,} of {:,} frames are done.".format(len(frames) - len(left), len(frames)))
-            return Plan(left, keep=True)
+            return Plan(left, keep=True, missed=missed, done=len(frames) - len(left))
         if continue_extraction:
             first = _stepped_back(frames, earlier)
-            return Plan(frames[first:], keep=True, assumed=[] if folders.is_one else frames[:first])
+            return Plan(frames[first:], keep=True, assumed=[] if folders.is_one else frames[:first], done=first)
     doomed = ([] if folders.is_one else earlier) + folders.earlier_debug()
     if doomed:
         what = " and ".join(str(folder) for folder in sorted({Path(path).parent for path in doomed}))

@@ -78,6 +78,19 @@ class Display:
                 start = row.find(first_row, start + 1)
         return None
 
+    def wait_until_painted(self, window):
+        """Wait until something is to be seen of a window.
+
+        Without a window manager Qt 5 sometimes misses that its window is there; then the window is mapped once more.
+        """
+        left, top, width, height = self.place(window)
+        for _ in range(5):
+            try:
+                return wait_until(lambda: self.screenshot()[top:top + height, left:left + width].any(), "a picture", 2)
+            except AssertionError:
+                self._tool("windowunmap", str(window), "windowmap", str(window))
+        raise AssertionError("the window stays black")
+
     # --- what can be done --------------------------------------------------------------------
 
     def press(self, window, *keys):
@@ -86,6 +99,15 @@ class Display:
         for key in keys:
             self._tool("key", _NAMES.get(key, "shift+" + key.lower() if key.isupper() else key))
             time.sleep(_BETWEEN_KEYS)
+
+    def move(self, x, y):
+        """Move the mouse to a place of the display, px."""
+        self._tool("mousemove", str(x), str(y))
+
+    def click(self, button):
+        """Press a button of the mouse, "1" to "3", or turn its wheel: "4" away from the user, "5" towards."""
+        self._tool("click", button)
+        time.sleep(_BETWEEN_KEYS)
 
     def close_window(self, window):
         """Do what the X button of a window's frame does."""

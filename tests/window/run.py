@@ -1,4 +1,4 @@
-"""The interactive merger's window on a virtual display: python tests/window/run.py [FOLDER] [words for pytest]
+"""The program's windows on a virtual display: python tests/window/run.py [FOLDER] [words for pytest]
 
 FOLDER gets pictures of the display. Debian's packages of Xvfb and xdotool are installed when they are missing and
 this may be done (root, apt-get). The exit code is 0 when all tests passed.
@@ -6,7 +6,8 @@ this may be done (root, apt-get). The exit code is 0 when all tests passed.
     DFL_INSTALLED=path/of/DeepFaceLab   a tree on which the overlay lies, or
     DFL_STOCK=path/of/DeepFaceLab       a tree of stock, over a copy of which it is laid,
 
-in the place of the overlay with stand-ins for DeepFaceLab's window; the running Python needs that tree's packages.
+in the place of the overlay with stand-ins for DeepFaceLab's window, for the interactive merger; the running Python
+needs that tree's packages.
 """
 import os
 import subprocess
@@ -30,7 +31,8 @@ def main(words):
         os.makedirs(folder, exist_ok=True)
         environment["WINDOW_PICTURES"] = folder
     return subprocess.call([sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
-                            os.path.join(HERE, "window_merge.py")] + words, env=environment)
+                            os.path.join(HERE, "window_merge.py"), os.path.join(HERE, "window_extract.py")] + words,
+                           env=environment)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,13 @@ Options.__doc__ = """faces: cut.FaceSettings; most_faces: of one frame, 0: all; 
 
 class Plan:
     """What is to be done. frames: paths to work on; keep: go on with an earlier extraction; doomed: paths of its
-    images to delete before; assumed: frames that were done before there was a record; recorded: whether to write one.
+    images to delete before; assumed: frames that were done before there was a record; recorded: whether to write one;
+    missed: frames that are done, but for marking by hand; done: how many frames are not to be worked on again.
     """
 
-    def __init__(self, frames, keep, doomed=(), assumed=(), recorded=True):
+    def __init__(self, frames, keep, doomed=(), assumed=(), recorded=True, missed=(), done=0):
         self.frames, self.keep, self.doomed, self.assumed = frames, keep, doomed, assumed
-        self.recorded = recorded
+        self.recorded, self.missed, self.done = recorded, missed, done
 
 
 class Extraction:
@@ -54,9 +55,11 @@ class Extraction:
         self._closing = contextlib.ExitStack()
 
     def __enter__(self):
-        for folder in (self._output, self._debug):
-            if folder is not None:
-                self._closing.enter_context(folder)
+        with contextlib.ExitStack() as undo:
+            for folder in (self._output, self._debug):
+                if folder is not None:
+                    undo.enter_context(folder)
+            self._closing = undo.pop_all()
         return self
 
     def __exit__(self, *error):
@@ -75,8 +78,8 @@ class Extraction:
 
         Raises host.UserError.
         """
-        record = Record(self._output)
         try:
+            record = Record(self._output, self._debug)
             if not plan.keep:
                 record.remove()   # first: what is left half-way belongs to nobody
             for path in plan.doomed:

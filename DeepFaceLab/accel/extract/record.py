@@ -24,9 +24,13 @@ Frame = collections.namedtuple("Frame", "size changed faces")
 class Record:
     """The record in one folder. Reading changes nothing; `open` begins to write."""
 
-    def __init__(self, folder):
-        """folder: output_folder.OutputFolder of the faces."""
+    def __init__(self, folder, debug_folder=None):
+        """folder: output_folder.OutputFolder of the faces, and of the debug images if there are any.
+
+        Raises OSError when there is a record that cannot be read.
+        """
         self._folder = folder
+        self._folders = [folder] if debug_folder is None else [folder, debug_folder]
         self._stream = None
         self._notes = []         # lines whose files are written, but perhaps not on the disk yet
         self._noted = 0.0
@@ -42,12 +46,17 @@ class Record:
         except OSError:
             return False
 
+    def without_face(self, paths):
+        """Return those of the frames (list of paths) that are done and have no face."""
+        return [path for path in paths if self.is_done(path) and not self.frames[os.path.basename(path)].faces]
+
     def open(self, options, keep):
         """Begin to write. options: dict of plain values; keep: go on with the frames that are done. Raises OSError."""
         self.options = options
         self.frames = self.frames if keep else {}
         lines = [json.dumps([_VERSION, options], sort_keys=True)]
         lines += [json.dumps([name] + list(frame)) for name, frame in sorted(self.frames.items())]
+        self._sync()   # what was deleted must not come back beside a record that knows nothing of it
         files.write_atomic(self._folder.path(NAME), _as_bytes(lines), self._folder.path(_PART))
         self._stream = open(self._folder.path(NAME), "ab")
         self._noted = time.monotonic()
@@ -68,12 +77,16 @@ class Record:
     def flush(self):
         """Bring what was noted to the disk, after what it is about. Raises OSError."""
         if self._stream is not None and self._notes:
-            self._folder.sync()
+            self._sync()
             self._stream.write(_as_bytes(self._notes))
             self._stream.flush()
             os.fsync(self._stream.fileno())
             self._notes = []
         self._noted = time.monotonic()
+
+    def _sync(self):
+        for folder in self._folders:
+            folder.sync()
 
     def close(self):
         """Flush, and end writing. Raises OSError; the record is closed all the same."""
@@ -97,7 +110,7 @@ class Record:
             version, options = json.loads(first)
             if version != _VERSION or not isinstance(options, dict):
                 return None, {}
-        except (OSError, ValueError, TypeError):
+        except (FileNotFoundError, ValueError, TypeError, RecursionError):
             return None, {}
         frames = {}
         for line in lines:
@@ -105,7 +118,7 @@ class Record:
                 name, *facts = json.loads(line)
                 if isinstance(name, str) and len(facts) == 3 and all(type(fact) is int for fact in facts):
                     frames[name] = Frame(*facts)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 pass   # cut off by a kill: its frame is done again
         return options, frames
 

@@ -18,8 +18,9 @@ def detect(pictures, ask):
 
     pictures: list of uint8 (H, W, 3) RGB. ask: function of a list of pictures, returns the detector's outputs of each.
     """
-    inputs, scales = zip(*[boxes.detector_input(picture) for picture in pictures])
-    return [boxes.rectangles(outputs, scale) for outputs, scale in zip(ask(list(inputs)), scales)]
+    inputs = [boxes.detector_input(picture) for picture in pictures]
+    answers = ask([picture for picture, _ in inputs])
+    return [boxes.rectangles(outputs, scale) for outputs, (_, scale) in zip(answers, inputs)]
 
 
 def align(picture, rects, ask, detect_again=None, several=False):

@@ -22,17 +22,22 @@ class Sample:
     def crop(self, image):
         """Return the square, uint8 (256, 256, 3), black where the picture (uint8 (H, W, 3)) does not reach.
 
-        None where there is nothing to look at: a square of no size, or beside the picture.
+        None where stock has nothing to look at: a square of no size or of one that no memory holds, and most squares
+        beside the picture.
         """
-        to_image = self._to_image(float(SIZE))
-        left, top = np.matmul(to_image, _FIRST)[:2].astype(np.int64)
-        right, bottom = np.matmul(to_image, _LAST)[:2].astype(np.int64)
-        x0, y0 = max(left, 0), max(top, 0)
-        x1, y1 = min(right, image.shape[1]), min(bottom, image.shape[0])
-        if right <= left or bottom <= top or x1 < x0 or y1 < y0:
+        try:
+            to_image = self._to_image(float(SIZE))
+            (left, top), (right, bottom) = (np.matmul(to_image, corner)[:2].astype(np.int64).tolist()
+                                            for corner in (_FIRST, _LAST))
+            height, width = image.shape[:2]
+            if not (_is_seen(left, right, width) and _is_seen(top, bottom, height)):
+                return None
+            square = np.zeros((bottom - top, right - left, image.shape[2]), np.uint8)
+        except (ArithmeticError, ValueError, MemoryError, np.linalg.LinAlgError):
             return None
-        square = np.zeros((bottom - top, right - left, image.shape[2]), np.uint8)
-        square[y0 - top:y1 - top, x0 - left:x1 - left] = image[y0:y1, x0:x1]
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        if x0 < x1 and y0 < y1:
+            square[y0 - top:y1 - top, x0 - left:x1 - left] = image[y0:y1, x0:x1]
         return cv2.resize(square, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
 
     def landmarks(self, peaks):
@@ -52,6 +57,17 @@ class Sample:
 
 _FIRST = np.array([1.0, 1.0, 1.0])
 _LAST = np.array([float(SIZE), float(SIZE), 1.0])
+
+
+def _is_seen(low, high, length):
+    """Whether stock takes a square from low to high out of a picture of this length, along one axis.
+
+    Beside the picture its slices have negative ends, which count from the other side: near it they do not fit each
+    other, far from it both are empty, and it sees a black square.
+    """
+    if high < 0:
+        return low < high <= 1 - length
+    return low < high and (low <= length or high - low <= low - length)
 
 
 def samples(rect, several=False):

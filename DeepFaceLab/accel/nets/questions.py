@@ -66,6 +66,7 @@ class Questions:
         """
         question = _Question(len(pictures))
         with self._lock:
+            self._largest[network]   # a KeyError here, not in the thread of a lane
             self._start()
             for place, picture in enumerate(pictures):
                 self._waiting.append(_Item(network, picture, question, place))
@@ -140,22 +141,21 @@ class Questions:
             if self._stopped:
                 return None
             first = self._waiting[0]
-            most = self._largest[first.network]
-            alike, others = [], collections.deque()
-            while self._waiting:
-                item = self._waiting.popleft()
-                fits = len(alike) < most and item.network == first.network and item.picture.shape == first.picture.shape
-                (alike if fits else others).append(item)
+            alike = [place for place, item in enumerate(self._waiting)
+                     if item.network == first.network and item.picture.shape == first.picture.shape]
+            count = min(len(alike), self._largest[first.network])
             # A graphics card prepares itself for every new size of a batch: there are few of them.
-            count = 1 << (len(alike).bit_length() - 1)
-            others.extendleft(reversed(alike[count:]))
-            self._waiting = others
-            return alike[:count]
+            del alike[1 << (count.bit_length() - 1):]
+            batch = [self._waiting[place] for place in alike]
+            for place in reversed(alike):
+                del self._waiting[place]   # what is left keeps its place
+            return batch
 
     def _answer(self, lane, batch):
         network = batch[0].network
         try:
             outputs = lane[network].run(np.stack([item.picture for item in batch]))
+            answers = [[output[index] for output in outputs] for index in range(len(batch))]
         except Exception as error:
             if len(batch) > 1 and not self._stopped:
                 # Most likely the device's memory: half of it is tried, now and from now on.
@@ -169,8 +169,8 @@ class Questions:
         with self._lock:
             self.pictures[network] += len(batch)
             self.batches[network] += 1
-            for index, item in enumerate(batch):
-                item.question.answers[item.place] = [output[index] for output in outputs]
+            for item, answer in zip(batch, answers):
+                item.question.answers[item.place] = answer
                 item.question.left -= 1
             self._answered.notify_all()
 
