@@ -77,7 +77,7 @@ def test_command_calls_what_stock_calls(tmp_path, line, calls):
     networks = (command_line.run_extract, command_line.run_merge)   # may run on DeepFaceLab's devices
     own_start = func in command_line.OURS and func not in networks
     assert "method" not in out or ("method None" if own_start else "method spawn") in out
-    no_card_wanted = line.startswith(("extract", "merge")) and "--cpu-only" in line    # nothing to look for, seconds saved
+    no_card_wanted = line.startswith(("extract", "merge")) and "--cpu-only" in line   # nothing to look for
     expected = [DEVICES] if line.startswith(RUNS_NETWORKS) and not no_card_wanted else []
     assert json.loads(json.dumps(program.calls()).replace(str(program.folder), "")) == expected + calls
 
