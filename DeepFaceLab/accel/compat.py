@@ -302,6 +302,40 @@ def user_cache_folder():
     return path
 
 
+def has_display():
+    """Tell whether windows have a display; True when in doubt."""
+    if is_windows or sys.platform == "darwin":
+        return True   # these always have one; elsewhere the X server or Wayland has to be named
+    display = os.environ.get("DISPLAY", "")
+    if not display:
+        return bool(os.environ.get("WAYLAND_DISPLAY"))
+    computer, _, screen = display.partition(":")
+    number = screen.partition(".")[0]
+    if computer not in ("", "unix") or not number.isdigit():
+        return True
+    # Linux listens at an abstract name, too; a container is often given the file alone.
+    return any(_listens(name + number) for name in ("\0/tmp/.X11-unix/X", "/tmp/.X11-unix/X"))
+
+
+def _listens(name):
+    import socket
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(name)
+        except OSError:
+            return False
+    return True
+
+
+def pillow():
+    """Return Pillow's modules (Image, ImageDraw, ImageFont), or None without it."""
+    try:
+        from PIL import Image, ImageDraw, ImageFont   # part of DeepFaceLab's build, an extra elsewhere
+    except ImportError:
+        return None
+    return Image, ImageDraw, ImageFont
+
+
 # --- OpenCV ----------------------------------------------------------------------------------
 
 def opencv_converts_hsv_slowly():

@@ -3,12 +3,11 @@
 Answers to the pictures of stock's ExtractSubprocessor, pixel by pixel for equal OpenCV and Pillow.
 """
 import functools
-import importlib.util
 
 import cv2
 import numpy as np
 
-from .. import files
+from .. import compat, files
 from . import cut, debug_image
 
 HELP = ["[L Mouse click] - lock/unlock selection. [Mouse wheel] - change rect",
@@ -106,12 +105,13 @@ def help_picture(height, width):
 
 def _text(text, height, width):
     """Return a line of text: uint8 (height, width, 3). Courier where the system has it."""
-    if importlib.util.find_spec("PIL") is None:
+    drawing = compat.pillow()
+    if drawing is None:
         picture = np.zeros((height, width, 3), np.uint8)
         cv2.putText(picture, text, (0, height - 4), cv2.FONT_HERSHEY_SIMPLEX, height / 32.0, (255, 255, 255), 1,
                     cv2.LINE_AA)
         return picture
-    from PIL import Image, ImageDraw, ImageFont
+    Image, ImageDraw, ImageFont = drawing
     try:
         font = ImageFont.truetype("cour.ttf", size=height - 2, encoding="unic")
     except (OSError, ValueError):

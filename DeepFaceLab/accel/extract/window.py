@@ -3,7 +3,6 @@
 Answers to the windows of stock's core.interact. All of it belongs in the thread that made the window.
 """
 import os
-import socket
 import time
 from collections import namedtuple
 
@@ -105,7 +104,7 @@ def check_display():
     if host.is_colab():
         raise host.UserError("Marking by hand needs a window, and a notebook has none. Mark these frames on a computer "
                              "with a display, or let the detector find the faces.")
-    if not _has_display():
+    if not compat.has_display():
         raise host.UserError("Marking by hand needs a window, and there is no display (DISPLAY is {}). Start this step "
                              "on a desktop, or log in with `ssh -X`.".format(os.environ.get("DISPLAY") or "not set"))
     try:
@@ -113,27 +112,3 @@ def check_display():
     except cv2.error as error:
         raise host.UserError("Marking by hand needs a window, and this OpenCV has none. Replace the package "
                              "opencv-python-headless by opencv-python.") from error
-
-
-def _has_display():
-    """Tell whether windows have a display; True when in doubt."""
-    if compat.is_windows or compat.system().startswith(("macOS", "Darwin")):
-        return True
-    display = os.environ.get("DISPLAY", "")
-    if not display:
-        return bool(os.environ.get("WAYLAND_DISPLAY"))
-    computer, _, screen = display.partition(":")
-    number = screen.partition(".")[0]
-    if computer not in ("", "unix") or not number.isdigit():
-        return True
-    # Linux listens at an abstract name, too; a container is often given the file alone
-    return any(_listens(name + number) for name in ("\0/tmp/.X11-unix/X", "/tmp/.X11-unix/X"))
-
-
-def _listens(name):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        try:
-            connection.connect(name)
-        except OSError:
-            return False
-    return True
