@@ -171,12 +171,9 @@ def rewritten(stage, name, change=lambda picture: None, **values):
     return about
 
 
-def one_level(picture):
-    picture[::12] ^= 1
-
-
-def test_a_level_here_and_there_is_equal_but_not_to_the_byte(stages, space):
-    rewritten(stages[1], FACE, one_level)
+def test_the_same_picture_in_other_bytes_is_equal_but_not_to_the_byte(stages, space):
+    with open(os.path.join(stages[1], FACE), "ab") as stream:
+        stream.write(b"\0")           # after the picture's end
     theirs, ours = (outcome(stage) for stage in stages)
     assert is_same(theirs, ours, space) and not is_same(theirs, ours, space, strict=True)
 
