@@ -31,12 +31,12 @@ find_folder() {  # our own folder, or up to two above it, may be the build that 
             folder=$(cd -- "$level" && pwd)
             return
         fi
-        # Our own DeepFaceLab folder holds no "core"; a clone may have any name.
-        if [ -f "$level/main.py" ] && [ -d "$level/core" ]; then
+        # Our own DeepFaceLab folder holds no "models"; a clone may have any name.
+        if [ -f "$level/main.py" ] && [ -d "$level/models" ]; then
             folder=$(cd -- "$level" && pwd)
             return
         fi
-        if [ -f "$level/DeepFaceLab/main.py" ] && [ -d "$level/DeepFaceLab/core" ]; then
+        if [ -f "$level/DeepFaceLab/main.py" ] && [ -d "$level/DeepFaceLab/models" ]; then
             folder=$(cd -- "$level/DeepFaceLab" && pwd)
             return
         fi

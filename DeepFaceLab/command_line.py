@@ -55,6 +55,9 @@ def run_extract(arguments):
 
 
 def run_util(arguments):
+    begin(arguments)
+    if arguments.yes:
+        compat.detach_stdin()
     start_stock()
     util = script("Util")
     folder = arguments.input_dir
@@ -68,10 +71,10 @@ def run_util(arguments):
         util.restore_faceset_metadata_folder(input_path=folder)
     if arguments.pack_faceset:
         host.log_info("Performing faceset packing...\r\n")
-        importlib.import_module("samplelib").PackedFaceset.pack(Path(folder))
+        packed_faceset().pack(Path(folder))
     if arguments.unpack_faceset:
         host.log_info("Performing faceset unpacking...\r\n")
-        importlib.import_module("samplelib").PackedFaceset.unpack(Path(folder))
+        packed_faceset().unpack(Path(folder))
     if arguments.export_faceset_mask:
         host.log_info("Exporting faceset mask..\r\n")
         util.export_faceset_mask(Path(folder))
@@ -209,6 +212,22 @@ def script(name):
     return importlib.import_module("mainscripts." + name)
 
 
+def packed_faceset():
+    """Return samplelib's PackedFaceset: the package lends it its name where DeepFaceLab is, else its module does."""
+    package = importlib.import_module("samplelib")
+    if not hasattr(package, "PackedFaceset"):
+        package = importlib.import_module("samplelib.PackedFaceset")
+    return package.PackedFaceset
+
+
+def has_module(name):
+    """Tell whether a module can be imported; what lies above it is imported."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def start_stock(devices=False):
     """Prepare the process as DeepFaceLab's own modules expect it. Without DeepFaceLab there are no devices to list.
 
@@ -217,7 +236,7 @@ def start_stock(devices=False):
     """
     import multiprocessing
     multiprocessing.set_start_method("spawn")
-    if devices and importlib.util.find_spec("core") is not None:
+    if devices and has_module("core.leras"):
         importlib.import_module("core.leras").nn.initialize_main_env()
     compat.set_lowest_priority()
 
@@ -301,6 +320,7 @@ def add_util(command):
     p.flag("--pack-faceset", help="Put all faces into one faceset.pak.")
     p.flag("--unpack-faceset", help="Take the faces out of faceset.pak.")
     p.flag("--export-faceset-mask", help="Save the masks of the faces as pictures.")
+    p.unattended()
 
 
 def add_train(command):

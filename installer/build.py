@@ -16,7 +16,7 @@ beside it that keeps the replaced files; python: full path of the Python that ru
 found; ffmpeg: full path or None."""
 
 BESIDE = ("", "DeepFaceLab", "_internal/DeepFaceLab")     # where main.py lies below a folder that is given
-TREE_FOLDERS = ("mainscripts", "core")                    # what tells DeepFaceLab from this overlay alone
+TREE_FOLDERS = ("mainscripts", "models")                  # what tells DeepFaceLab from this overlay alone
 ENVIRONMENTS = (".venv", "venv", "env")
 CONDA_HOMES = ("~/anaconda3", "~/miniconda3", "~/miniforge3", "~/mambaforge", "/opt/conda", "/opt/miniconda3",
                "/opt/anaconda3")
@@ -49,7 +49,7 @@ def find_tree(path):
         raise host.UserError("{} is this overlay itself, without a DeepFaceLab. Give the folder of your DeepFaceLab."
                              .format(folder))
     raise host.UserError("{} is no DeepFaceLab: neither it nor its _internal holds DeepFaceLab's main.py with "
-                         "mainscripts and core beside it. Give the folder of your DeepFaceLab.".format(folder))
+                         "mainscripts and models beside it. Give the folder of your DeepFaceLab.".format(folder))
 
 
 def is_tree(folder):

@@ -39,6 +39,7 @@ MODULES = {
     "DFLIMG/DFLJPG.py": "class DFLJPG:\n    def load(path):\n        return None\n",
     "core/pathex.py": "def get_image_paths(folder):\n    return []\n",
     "facelib/__init__.py": "",
+    "models/__init__.py": "",
 }
 
 

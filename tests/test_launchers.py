@@ -88,9 +88,9 @@ def build(folder):
     return str(folder)
 
 
-def clone(folder, core=True):
+def clone(folder, models=True):
     """Make a DeepFaceLab folder as in a clone, or one like this project's. Return its path."""
-    (folder / "DeepFaceLab" / ("core" if core else "accel")).mkdir(parents=True)
+    (folder / "DeepFaceLab" / ("models" if models else "accel")).mkdir(parents=True)
     (folder / "DeepFaceLab" / "main.py").write_text("")
     return str(folder / "DeepFaceLab")
 
@@ -147,7 +147,7 @@ def test_nearest_folder_is_taken(tmp_path):
 
 @needs_sh
 def test_own_program_folder_is_not_deepfacelab(tmp_path):
-    clone(tmp_path, core=False)
+    clone(tmp_path, models=False)
     code, told, text = Release(tmp_path / "release").run()
     assert code == 1 and told is None and "No folder was given" in text
 

@@ -200,7 +200,7 @@ class Build:
 
     def __init__(self, wine, root, python="python-3.6.8", setenv=SETENV):
         self.root = str(root)
-        for name in ("workspace/data_src/aligned", "_internal/DeepFaceLab/core", "_internal/_e/t", "_internal/_e/u",
+        for name in ("workspace/data_src/aligned", "_internal/DeepFaceLab/models", "_internal/_e/t", "_internal/_e/u",
                      "_internal/ffmpeg"):
             os.makedirs(self.path(*name.split("/")))
         self.write("_internal/DeepFaceLab/main.py", "")
