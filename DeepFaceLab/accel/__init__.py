@@ -12,6 +12,8 @@ From a prompt to its kernel:
     sort: best faces, best faces faster          ranking.best
     sort: renaming, trash, --undo                renames (rename_walk, rename_journal, folder_lock)
 
+    extract                                      extract, nets (their own maps)
+    train; util: packing and unpacking           training (its own map)
     merge                                        merge (its own map)
     videoed: the four commands on videos         video (its own map)
 
