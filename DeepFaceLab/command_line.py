@@ -71,7 +71,7 @@ def run_util(arguments):
         util.restore_faceset_metadata_folder(input_path=folder)
     if arguments.pack_faceset:
         host.log_info("Performing faceset packing...\r\n")
-        packed_faceset().pack(Path(folder))
+        packed_faceset().pack(Path(folder), **given(arguments, "as_persons", "delete_originals"))
     if arguments.unpack_faceset:
         host.log_info("Performing faceset unpacking...\r\n")
         packed_faceset().unpack(Path(folder))
@@ -318,6 +318,9 @@ def add_util(command):
     p.flag("--save-faceset-metadata", help="Save what DeepFaceLab knows about the faces to a file.")
     p.flag("--restore-faceset-metadata", help="Put the saved data back into faces of the same names.")
     p.flag("--pack-faceset", help="Put all faces into one faceset.pak.")
+    p.choice("--as-persons", "--no-persons", help="With --pack-faceset: whether the subfolders are persons.")
+    p.choice("--delete-originals", "--keep-originals",
+             help="With --pack-faceset: whether the files are deleted that have been packed.")
     p.flag("--unpack-faceset", help="Take the faces out of faceset.pak.")
     p.flag("--export-faceset-mask", help="Save the masks of the faces as pictures.")
     p.unattended()

@@ -128,6 +128,27 @@ def test_what_sort_is_given(alone, words, given):
     assert out == "{}\nDone.\n".format({key: dict(usual, **given)[key] for key in sorted(usual)})
 
 
+@pytest.mark.parametrize("words, given", [
+    ([], {}), (["--keep-originals"], {"delete_originals": False}), (["--delete-originals"], {"delete_originals": True}),
+    (["--no-persons", "--keep-originals"], {"as_persons": False, "delete_originals": False}),
+    (["--as-persons", "--yes"], {"as_persons": True})])
+def test_what_packing_is_given(tmp_path, words, given):
+    program = Program(tmp_path)
+    program.add_deepfacelab()
+    code, out, err = program.run("util", "--input-dir", "faces", "--pack-faceset", *words)
+    assert (code, err) == (0, "")
+    assert program.calls() == [["samplelib.PackedFaceset.pack", ["Path " + str(tmp_path / "faces")], given]]
+
+
+def test_packing_without_deepfacelab(tmp_path):
+    program = Program(tmp_path / "Программа", files=("main.py", "command_line.py", "accel", "samplelib"))
+    (program.folder / "faces").mkdir()
+    code, out, err = program.run("util", "--input-dir", "faces", "--pack-faceset")
+    assert code == 1 and "There is no DFL image to pack" in err and "Traceback" not in err
+    code, out, err = program.run("util", "--input-dir", "faces", "--unpack-faceset")
+    assert (code, err) == (0, "") and "file not found" in out
+
+
 # --- answers ---------------------------------------------------------------------------------
 
 ASKING = "print(host.ask_int('', 5), host.ask_bool('Go?', True), host.ask_str('Name', 'a'))"

@@ -26,8 +26,8 @@ Index.__doc__ = """What a faceset.pak holds. configs: list of dict, as packed, b
 are last components, and stock's two enums are ints. spans: list of (begin, end), bytes of the file."""
 
 # The two enums of stock that a list names, read as ints.
-_ENUMS = (("samplelib.Sample", "SampleType"), ("facelib.FaceType", "FaceType"))
-_SUFFIXES = (".jpg", ".jpeg")
+SAMPLE_TYPE, FACE_TYPE = ENUMS = ("samplelib.Sample", "SampleType"), ("facelib.FaceType", "FaceType")
+SUFFIXES = (".jpg", ".jpeg")
 _NUMBER = struct.Struct("<Q")
 _HEADS = (8192, 1 << 18, 1 << 24)  # bytes: ordinary heads have 4 to 6 thousand, XSeg masks up to 65 more
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -81,14 +81,14 @@ def _packed_faces(path, progress):
     del index  # ten times as large
     with _opened(path) as stream:
         def packed_face(item):
-            return _face(item[0], path, lambda: _head(stream, item[1], item[0]))
+            return _face(item[0], path, lambda: read_head(stream, item[1], item[0])[0])
         yield from _with_progress(items, packed_face, progress)
 
 
 def _face(name, path, read):
     """Return the Face whose Metadata `read` returns."""
     problem = "{} is not a dfl image file".format(name)
-    if not name.lower().endswith(_SUFFIXES):
+    if not name.lower().endswith(SUFFIXES):
         return Face(name, path, None, problem)
     try:
         metadata = read().data
@@ -117,7 +117,7 @@ def read_index(path):
             length = _NUMBER.unpack(_exactly(stream, 8))[0]
             if length > size - 16:
                 raise _Refused("its list is said to be longer than the file")
-            configs = safe_pickle.loads(_exactly(stream, length), path, _ENUMS)
+            configs = safe_pickle.loads(_exactly(stream, length), path, ENUMS)
             _check_configs(configs)
             table = 8 * (len(configs) + 1)
             if 16 + length + table > size:
@@ -200,8 +200,12 @@ def _spans(offsets, start, size):
     return list(zip(begins, begins[1:]))
 
 
-def _head(stream, span, name):
-    """Return the dfl_jpeg.Metadata of a packed file, from as little of it as has all that is before the picture."""
+def read_head(stream, span, name):
+    """Return (dfl_jpeg.Metadata, bytes) of a face: from as little of it as has all that is before the picture.
+
+    stream: an open file, unbuffered; span: (begin, end) of the face in it; the bytes are those that were read. name:
+    for errors. Raises OSError, dfl_jpeg.NotJpegError, safe_pickle.UnsafePickleError.
+    """
     begin, end = span
     for limit in _HEADS:
         limit = min(limit, end - begin)
@@ -215,5 +219,5 @@ def _head(stream, span, name):
                 raise
             continue
         if metadata.data and metadata.shape or is_all:
-            return metadata
-    return metadata
+            break
+    return metadata, head

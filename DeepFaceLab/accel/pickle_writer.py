@@ -3,12 +3,14 @@
 A pickle module of today's Python writes newer protocols, and numpy 2 writes names (`numpy._core…`)
 that numpy 1 does not have. Byte for byte what pickle.dumps gives under Python 3.6 and numpy 1.19.
 """
+import functools
 import struct
 import sys
 
-from .pickle_values import DTYPE, MAX_DEPTH, MAX_INT_BYTES, NDARRAY, RECONSTRUCT, SCALAR, is_key
+from .pickle_values import DTYPE, MAX_DEPTH, MAX_INT_BYTES, NDARRAY, RECONSTRUCT, SCALAR, Marker, is_key
 
 _BATCH = 1000  # items between one MARK and its APPENDS or SETITEMS
+_POINT = struct.Struct('>4sdcdc').pack  # a list of two floats
 
 
 def dumps(obj):
@@ -22,6 +24,8 @@ def dumps(obj):
 
 
 class _Writer:
+    short_text = 0  # bytes; a shorter text has a length of one byte, which protocol 3 does not know
+
     def __init__(self):
         self.out = bytearray(b'\x80\x03')
         self.memo = {}  # id -> (memo index, the object: so that no other object gets its id)
@@ -99,7 +103,11 @@ class _Writer:
 
     def write_str(self, obj):
         raw = obj.encode('utf-8', 'surrogatepass')
-        self.out += b'X' + struct.pack('<I', len(raw)) + raw
+        if len(raw) < self.short_text:
+            self.out += b'\x8c' + bytes([len(raw)])
+        else:
+            self.out += b'X' + struct.pack('<I', len(raw))
+        self.out += raw
         self.put(obj)
 
     def write_bytes(self, obj):
@@ -216,3 +224,112 @@ _ATOMS = {type(None): _Writer.write_none, bool: _Writer.write_bool, float: _Writ
           int: _Writer.write_int}
 _STRINGS = {str: _Writer.write_str, bytes: _Writer.write_bytes}
 _CONTAINERS = {tuple: _Writer.write_tuple, list: _Writer.write_list, dict: _Writer.write_dict}
+
+
+class EnumMember:
+    """A member of an int enum, by the names that whoever unpickles it has to know."""
+
+    def __init__(self, module, name, number):
+        self.kind = _named(module, name)
+        self.number = number
+
+
+@functools.lru_cache(maxsize=None)
+def _named(module, name):
+    return Marker(module, name)   # one object for a name: then it is written once
+
+
+class Points:
+    """A float64 array (N, 2) that is to be written as a list of N lists [x, y]."""
+
+    def __init__(self, array):
+        self.array = array
+
+
+class ListWriter(_Writer):
+    """Writes a long list as one pickle of protocol 4, item by item; of an item only what comes again stays in memory.
+
+    Items are plain data (see `dumps`) in which EnumMember and Points may stand; an EnumMember that comes again has to
+    be the same object. The stream begins with the first `add`, or with `end`. But for its frames and for what is the
+    same in several numpy arrays it is what pickle.dumps(items, 4) gives under Python 3.6.
+    """
+    short_text = 256
+
+    def __init__(self):
+        super().__init__()
+        self.out = bytearray(b'\x80\x04]\x94')
+        self.stored = 1    # values in the memo of whoever reads
+        self.items = 0
+        self.kept = set()  # ids of what comes again: keys, names, members of enums, numpy types
+
+    def add(self, item):
+        """Return the next bytes, with one more item. Raises ValueError as `dumps`; then the stream is spoilt."""
+        if self.items % _BATCH == 0:
+            self.out += b'e(' if self.items else b'('
+        self.write_item(self.items, item, 1)
+        self.items += 1
+        self.memo = {number: self.memo[number] for number in self.kept}
+        return self._taken()
+
+    def end(self):
+        """Return the last bytes."""
+        self.out += b'e.' if self.items else b'.'
+        return self._taken()
+
+    def _taken(self):
+        piece, self.out = bytes(self.out), bytearray()
+        return piece
+
+    def put(self, obj):
+        self.memo[id(obj)] = self.stored, obj
+        self.stored += 1
+        self.out += b'\x94'
+
+    def write(self, obj, depth):
+        if type(obj) is EnumMember:
+            self.write_member(obj)
+        elif type(obj) is Points:
+            self.write_points(obj.array, depth)
+        else:
+            super().write(obj, depth)
+
+    def write_pair(self, pair, depth):
+        super().write_pair(pair, depth)
+        if type(pair[0]) is str:
+            self.kept.add(id(pair[0]))
+
+    def write_name(self, name):
+        if id(name) in self.memo:
+            self.write_get(self.memo[id(name)][0])
+            return
+        for part in (name.module, name.name):
+            self.write(part, 0)
+            self.kept.add(id(part))
+        self.out += b'\x93'
+        self.put(name)
+        self.kept.add(id(name))
+
+    def write_dtype(self, dtype):
+        super().write_dtype(dtype)
+        self.kept.add(id(dtype))
+
+    def write_member(self, member):
+        if id(member) in self.memo:
+            self.write_get(self.memo[id(member)][0])
+            return
+        self.write_name(member.kind)
+        self.write_int(member.number)
+        self.out += b'\x85'
+        self.put(object())
+        self.out += b'R'
+        self.put(member)
+        self.kept.add(id(member))
+
+    def write_points(self, points, depth):
+        if not 1 < len(points) <= _BATCH:
+            self.write(points.tolist(), depth)
+            return
+        self.out += b']\x94('
+        self.out += b''.join(_POINT(b']\x94(G', x, b'G', y, b'e') for x, y in points.tolist())
+        self.out += b'e'
+        self.stored += 1 + len(points)
