@@ -59,16 +59,15 @@ def run_util(arguments):
     if arguments.yes:
         compat.detach_stdin()
     start_stock()
-    util = script("Util")
     folder = arguments.input_dir
     if arguments.add_landmarks_debug_images:
-        util.add_landmarks_debug_images(input_path=folder)
+        script("Util").add_landmarks_debug_images(input_path=folder)
     if arguments.recover_original_aligned_filename:
-        util.recover_original_aligned_filename(input_path=folder)
+        script("Util").recover_original_aligned_filename(input_path=folder)
     if arguments.save_faceset_metadata:
-        util.save_faceset_metadata_folder(input_path=folder)
+        script("Util").save_faceset_metadata_folder(input_path=folder)
     if arguments.restore_faceset_metadata:
-        util.restore_faceset_metadata_folder(input_path=folder)
+        script("Util").restore_faceset_metadata_folder(input_path=folder)
     if arguments.pack_faceset:
         host.log_info("Performing faceset packing...\r\n")
         packed_faceset().pack(Path(folder), **given(arguments, "as_persons", "delete_originals"))
@@ -77,7 +76,7 @@ def run_util(arguments):
         packed_faceset().unpack(Path(folder))
     if arguments.export_faceset_mask:
         host.log_info("Exporting faceset mask..\r\n")
-        util.export_faceset_mask(Path(folder))
+        script("Util").export_faceset_mask(Path(folder))
 
 
 def run_train(arguments):

@@ -154,7 +154,7 @@ class Bench(object):
         row[step.UNIT] = step.count(case)
         try:
             sides, source = step.sides(case), step.prepare(case, row[step.UNIT])
-            if "ours" in sides:
+            if "ours" in sides and step.starts_cold(case):
                 first, _ = self.once(case, "ours", source, row, "first start")
                 if first is None:
                     return row
@@ -198,6 +198,7 @@ class Bench(object):
             if run.exit_code:
                 row[side + "_failed"] = run.output or "exit code {}".format(run.exit_code)
                 return None, None
+            run = run._replace(seconds=step.taken(case, side, run, stage))
             return run, None if side == "limit" else step.outcome(case, side, stage, log)
         except Unusable as error:
             row[side + "_failed"] = str(error)

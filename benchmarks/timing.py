@@ -17,9 +17,10 @@ FAMILY_SECONDS = 0.1                 # how often child processes are listed
 FAMILY_SHARE = 0.02                  # of one core that the listing may take: it costs 1 to 30 ms
 LOOK_SECONDS = 0.002                 # how often `until` is asked
 
-Run = collections.namedtuple("Run", "seconds megabytes exit_code output")
+Run = collections.namedtuple("Run", "seconds megabytes exit_code output started alone child")
 Run.__doc__ = """One finished process. seconds: wall time; megabytes: peak of the resident memory of it and
-its children together (pages that they share count in each), None without psutil; output: its last text."""
+its children together (pages that they share count in each), None without psutil; output: its last text; started:
+time.time() of its start; alone, child: as megabytes, of itself and of the largest of its children, 0 without one."""
 
 
 def run_process(command, log_path, environment=None, answers="", until=None):
@@ -32,7 +33,7 @@ def run_process(command, log_path, environment=None, answers="", until=None):
     with open(log_path + ".stdin", "w") as stream:
         stream.write(answers)
     with open(log_path + ".stdin", "rb") as stdin, open(log_path, "wb") as log:
-        started = time.perf_counter()
+        began, started = time.time(), time.perf_counter()
         process = subprocess.Popen(command, stdin=stdin, stdout=log, stderr=subprocess.STDOUT,
                                    env=dict(os.environ, **(environment or {})), start_new_session=True)
         meter = _MemoryMeter(process.pid)
@@ -47,7 +48,8 @@ def run_process(command, log_path, environment=None, answers="", until=None):
             raise
         finally:
             meter.stop()
-    return Run(seconds, meter.megabytes, 0 if reached else process.returncode, last_text(log_path))
+    return Run(seconds, meter.megabytes, 0 if reached else process.returncode, last_text(log_path), began,
+               meter.alone, meter.child)
 
 
 def _wait(process, until):
@@ -88,7 +90,7 @@ class _MemoryMeter(object):
     """Samples the memory of a process and its children in a thread."""
 
     def __init__(self, pid):
-        self.megabytes = None
+        self.megabytes = self.alone = self.child = None
         self._pid = pid
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -117,8 +119,10 @@ class _MemoryMeter(object):
                     return
                 took = time.perf_counter() - began
                 due = began + max(FAMILY_SECONDS, took / FAMILY_SHARE)
-            total = sum(_resident(member) for member in family) / 1e6
-            self.megabytes = max(self.megabytes or 0, total)
+            each = [_resident(member) / 1e6 for member in family]
+            self.megabytes = max(self.megabytes or 0, sum(each))
+            self.alone = max(self.alone or 0, each[0])
+            self.child = max(self.child or 0, max(each[1:] or [0]))
 
 
 def _resident(member):

@@ -113,21 +113,21 @@ def read_index(path):
             size = os.fstat(stream.fileno()).st_size
             version = _NUMBER.unpack(_exactly(stream, 8))[0]
             if version != VERSION:
-                raise _Refused("it is of version {:,}, this program knows {}".format(version, VERSION))
+                raise Refused("it is of version {:,}, this program knows {}".format(version, VERSION))
             length = _NUMBER.unpack(_exactly(stream, 8))[0]
             if length > size - 16:
-                raise _Refused("its list is said to be longer than the file")
+                raise Refused("its list is said to be longer than the file")
             configs = safe_pickle.loads(_exactly(stream, length), path, ENUMS)
             _check_configs(configs)
             table = 8 * (len(configs) + 1)
             if 16 + length + table > size:
-                raise _Refused("it ends in its list of offsets")
+                raise Refused("it ends in its list of offsets")
             offsets = struct.unpack("<{}Q".format(len(configs) + 1), _exactly(stream, table))
-    except (_Refused, MemoryError, safe_pickle.UnsafePickleError) as error:
+    except (Refused, MemoryError, safe_pickle.UnsafePickleError) as error:
         raise _damaged(path, getattr(error, "reason", None) or str(error) or "it does not fit into memory")
     try:
-        return Index(path, configs, _spans(offsets, 16 + length + table, size))
-    except _Refused as error:
+        return Index(path, configs, spans(offsets, 16 + length + table, size))
+    except Refused as error:
         raise _damaged(path, str(error))
 
 
@@ -138,11 +138,11 @@ def read_item(index, number):
         with _opened(index.path) as stream:
             stream.seek(begin)
             return _exactly(stream, end - begin)
-    except _Refused as error:
+    except Refused as error:
         raise _damaged(index.path, str(error))
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """What is wrong with a pak, in words."""
 
 
@@ -164,7 +164,7 @@ def _exactly(stream, size):
     while size:
         piece = stream.read(size)
         if not piece:
-            raise _Refused("it is cut short")
+            raise Refused("it is cut short")
         pieces.append(piece)
         size -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -173,30 +173,31 @@ def _exactly(stream, size):
 def _check_configs(configs):
     """Refuse a list that is none of faces; replace names by their last components."""
     if type(configs) is not list:
-        raise _Refused("its list is none")
+        raise Refused("its list is none")
     for config in configs:
         if type(config) is not dict:
-            raise _Refused("a face in its list is none")
+            raise Refused("a face in its list is none")
         name = last_component(config.get("filename"))
         if name is None:
-            raise _Refused("the name {} of a face".format(ascii(config.get("filename"))[:80]))
+            raise Refused("the name {} of a face".format(ascii(config.get("filename"))[:80]))
         config["filename"] = name
         if config.get("person_name") is not None:
             person = last_component(config["person_name"])
             if person is None:
-                raise _Refused("the name {} of a person".format(ascii(config["person_name"])[:80]))
+                raise Refused("the name {} of a person".format(ascii(config["person_name"])[:80]))
             config["person_name"] = person
 
 
-def _spans(offsets, start, size):
-    """Return the (begin, end) of each face.
+def spans(offsets, start, size):
+    """Return the (begin, end) of each face in a pak, bytes of the file. Raises Refused.
 
+    offsets: as the pak has them (sequence of int, >= 0); start: where its data begins; size: of the file, bytes.
     Stock writes the last offset, the end, from the start of the file instead of the data: both are taken.
     """
     end = start + offsets[-1] if start + offsets[-1] <= size else offsets[-1]
     begins = [start + offset for offset in offsets[:-1]] + [end]
     if end > size or any(this > following for this, following in zip(begins, begins[1:])):
-        raise _Refused("its faces lie outside the file or in no order: it is cut short, or was made by something else")
+        raise Refused("its faces lie outside the file or in no order: it is cut short, or was made by something else")
     return list(zip(begins, begins[1:]))
 
 

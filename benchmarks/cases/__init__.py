@@ -11,9 +11,9 @@ All else has a default. step.py says what every method gets and returns.
 """
 import fnmatch
 
-from benchmarks.cases import extract, join, merge, sort
+from benchmarks.cases import extract, join, merge, sort, train
 
-STEPS = (sort.Sort, extract.Extract, merge.Merge, join.Join)
+STEPS = (sort.Sort, extract.Extract, train.Train, merge.Merge, join.Join)
 ALL = [case for step in STEPS for case in step.CASES]
 
 

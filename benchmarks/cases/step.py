@@ -77,6 +77,10 @@ class Step(object):
         """Who takes part, in turn (list of str)."""
         raise NotImplementedError
 
+    def starts_cold(self, case):
+        """Whether ours is started once more before its turns, to tell how long it takes when numba compiles (bool)."""
+        return True
+
     # --- a run ---------------------------------------------------------------------------
 
     def lay_out(self, case, source, stage):
@@ -97,6 +101,10 @@ class Step(object):
     def until(self, case, side, stage):
         """A function that tells when a side has done what is measured and may be killed; None: when it ends."""
         return None
+
+    def taken(self, case, side, run, stage):
+        """The seconds that a run counts with, a timing.Run that ended well: by default of the whole process."""
+        return run.seconds
 
     def outcome(self, case, side, stage, log_path):
         """What a side made, for compare(); log_path: of the file with its output. Not asked of "limit"."""

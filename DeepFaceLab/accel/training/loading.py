@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import dfl_jpeg, faceset, files, host, landmark_tables, safe_pickle
+from . import quick_packed
 from .face_table import Builder, Face, FaceTable
 from .quick_metadata import Reader
 
@@ -56,6 +57,9 @@ def load_faces(paths, kind=FaceTable):
 
 def load_packed(path, kind=FaceTable):
     """Return the faces in a faceset.pak as a FaceTable, or as a class below it. Raises faceset.FacesetError."""
+    quickly = quick_packed.read(path)
+    if quickly is not None:
+        return quickly.table(kind)
     index = faceset.read_index(path)
     builder = Builder(pak=index.path)
     configs, spans = index.configs, index.spans
