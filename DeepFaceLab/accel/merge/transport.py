@@ -64,12 +64,12 @@ def _iterate(face, target, weight, rotations, inverses):
         for axis in range(3):
             _project(face, rotations[step, axis], along)
             _project(target, rotations[step, axis], target_along)
-            low, high = _bounds(along, target_along)
-            low, scale = _make_edges(low, high, edges)
-            shares = _shares(along, low, scale, edges, weight, bins)
-            target_shares = _shares(target_along, low, scale, edges, weight, no_bins)
-            _invert(shares, target_shares, edges, values, slopes)
-            _move(along, bins, edges, values, slopes, moves[axis])
+            low, high = value_range(along, target_along)
+            low, scale = make_edges(low, high, edges)
+            shares = cumulative_shares(along, low, scale, edges, weight, bins)
+            target_shares = cumulative_shares(target_along, low, scale, edges, weight, no_bins)
+            invert_shares(shares, target_shares, edges, values, slopes)
+            move_along(along, bins, edges, values, slopes, moves[axis])
         _turn_back(moves, inverses[step], face)
     return face
 
@@ -85,7 +85,7 @@ def _project(pixels, direction, along):
 
 
 @compat.jit()
-def _bounds(values, others):
+def value_range(values, others):
     low = high = values[0]
     for i in range(len(values)):
         low, high = min(low, values[i]), max(high, values[i])
@@ -95,7 +95,7 @@ def _bounds(values, others):
 
 
 @compat.jit()
-def _make_edges(low, high, edges):
+def make_edges(low, high, edges):
     """Write the edges of np.histogram's bins, float32 (BINS + 1,). Return the first and bins per unit, float32."""
     begin, end = np.float64(low), np.float64(high)
     if begin == end:
@@ -109,7 +109,7 @@ def _make_edges(low, high, edges):
 
 
 @compat.jit()
-def _shares(along, low, scale, edges, weight, bins):
+def cumulative_shares(along, low, scale, edges, weight, bins):
     """Write each pixel's bin; return which share of all lies up to each bin's end, float32 (BINS,)."""
     for i in range(len(along)):
         bins[i] = np.int32((along[i] - low) * scale)
@@ -136,7 +136,7 @@ def _shares(along, low, scale, edges, weight, bins):
 
 
 @compat.jit()
-def _invert(shares, target_shares, edges, values, slopes):
+def invert_shares(shares, target_shares, edges, values, slopes):
     """Write where each bin's end goes, and how values grow from one to the next: float64 (BINS,) both.
 
     Each is np.interp(share, target_shares, edges[1:]).
@@ -162,7 +162,7 @@ def _invert(shares, target_shares, edges, values, slopes):
 
 
 @compat.jit()
-def _move(along, bins, edges, values, slopes, moves):
+def move_along(along, bins, edges, values, slopes, moves):
     """Write how far each pixel moves: np.interp(along, edges[1:], values, left=0) - along."""
     for i in range(len(along)):
         value = along[i]
