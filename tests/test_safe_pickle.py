@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_data import same
 
-from accel import safe_pickle
+from accel import pickle_reader, safe_pickle
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -194,6 +194,48 @@ def test_32_levels_are_read_and_33_are_not():
         assert same(safe_pickle.loads(safe_pickle.dumps(value), 'x'), value)
         with pytest.raises(safe_pickle.UnsafePickleError, match='deep'):
             safe_pickle.loads(pickle.dumps(make(value), 3), 'x')
+
+
+@given(st.lists(st.sampled_from(['one by one', 'mark', 'beside', 'tuple', 'in a longer list']), max_size=40))
+def test_levels_of_every_kind_are_counted(steps):
+    check_levels(steps)
+
+
+@pytest.mark.parametrize('middle', ['mark', 'beside', 'in a longer list'])
+def test_levels_within_marks_are_counted(middle):
+    for inside in (0, 5, 14, 15, 16, 17, 31):
+        for marks in (1, 2, 14, 15, 16):
+            for outside in (0, 1, 14, 15, 16):
+                check_levels(['one by one'] * inside + [middle] * marks + ['one by one'] * outside)
+
+
+def check_levels(steps):
+    """A list is built up from within, its levels with marks and without; beside it are others."""
+    begin, end = b'', b''
+    for step in steps:
+        opened, closed = {'one by one': (b']', b'a'), 'mark': (b'](', b'e'), 'beside': (b'](](]]ae', b'e'),
+                          'tuple': (b'', b'\x85'), 'in a longer list': (b'(]K\x01', b'l')}[step]
+        begin, end = opened + begin, end + closed
+    stream = b'\x80\x02' + begin + b']' + end + b'.'
+    value = pickle.loads(stream)
+    assert levels_of(value) > len(steps)
+    if levels_of(value) <= 32:
+        assert same(safe_pickle.loads(stream, 'x'), value)
+    else:
+        with pytest.raises(safe_pickle.UnsafePickleError, match='deep'):
+            safe_pickle.loads(stream, 'x')
+
+
+def levels_of(value):
+    return 1 + max(map(levels_of, value), default=0) if isinstance(value, (list, tuple)) else 0
+
+
+def test_many_small_containers_side_by_side_need_no_second_look(monkeypatch):
+    """Each face in a faceset.pak has a list in a dict of one item."""
+    monkeypatch.setattr(pickle_reader._Check, 'weigh', None)
+    for protocol in (2, 3, 4):
+        listed = [{'polys': {'polys': []}, 'more': (1, [])} for _ in range(100)]
+        assert same(safe_pickle.loads(pickle.dumps(listed, protocol), 'x'), listed)
 
 
 def test_an_array_on_the_32nd_level():

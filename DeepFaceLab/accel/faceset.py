@@ -45,7 +45,7 @@ def last_component(name):
     if type(name) is not str or name[:1] in ("/", "\\") or _DRIVE.match(name):
         return None
     parts = name.replace("\\", "/").split("/")
-    if ".." in parts or parts[-1] in ("", ".") or any(letter in compat.not_in_names for letter in parts[-1]):
+    if ".." in parts or parts[-1] in ("", ".") or not set(parts[-1]).isdisjoint(compat.not_in_names):
         return None
     return parts[-1]
 

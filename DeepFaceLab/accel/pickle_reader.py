@@ -4,9 +4,10 @@ Memory. What an opcode leaves on the stack or in the memo, at most 9 times its o
 objects that it makes are charged for by their size, and together they may not exceed 6 times the
 stream plus 900,000 bytes. So a stream takes at most 16 times its size plus 1 MiB.
 
-Depth and cycles. A stream that only nests value in value builds a tree, and no deeper one than it
-has open marks and containers put into others one by one. Only a stream that fetches a container
-from its memo, or has many of those, needs the walk of `_Check` at the end.
+Depth and cycles. A stream that only nests value in value builds a tree. A value in it is no deeper
+than the marks that were open at once in it, and the containers that were put into others one by one,
+of which those between two marks add up, but of several such stretches only the longest counts. Only a
+stream that fetches a container from its memo, or has many of those, needs the walk of `_Check` at the end.
 """
 import re
 import struct
@@ -54,7 +55,7 @@ class Reader:
         self.charged = 0
         self.limit = 6 * len(data) + _FREE_CHARGE
         self.not_data = 0    # how many of NOT_DATA are on the stack, or in something on it; 0 in the end
-        self.nested = 0      # how many containers were put into another without a mark
+        self.nested = 0      # levels since the last open mark that came of putting containers into others one by one
         self.shared = set()  # ids of containers that were fetched from the memo
         self.must_check = False
 
@@ -63,6 +64,7 @@ class Reader:
         data, memo, decoders = self.data, self.memo, DECODERS
         constants, closers, handlers = _CONSTANTS, _CLOSERS, self.handlers
         stack, outer = [], []
+        nested_outside = []
         pos = 0
         while True:
             op = data[pos]
@@ -88,7 +90,8 @@ class Reader:
                 pos += 2
             elif op == 0x28:  # MARK
                 outer.append(stack)
-                stack = []
+                nested_outside.append(self.nested)
+                stack, self.nested = [], 0
                 pos += 1
                 if data[pos] == 0x5d:
                     pos = self.points(stack, pos)
@@ -101,6 +104,7 @@ class Reader:
             elif op in closers:
                 items = stack
                 stack = outer.pop()
+                self.nested = max(self.nested, nested_outside.pop())
                 closers[op](self, stack, items)
                 pos += 1
             elif op in handlers:

@@ -11,7 +11,10 @@ import subprocess
 import sys
 
 import numpy as np
+import packed_workspace as pw
 import training_faces as make
+
+from accel.training import quick_packed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
@@ -39,8 +42,24 @@ def tree_with_overlay(stock, place):
     return place
 
 
-def make_folders(folder):
-    """Faces of every kind that stock reads, files that are none, and a faceset.pak."""
+def pack(folder, tree):
+    """Make a faceset.pak of persons with masks and polygons by the PackedFaceset of a tree; it is read quickly."""
+    folder.mkdir()
+    pw.fill(folder / 'Боб', 13)
+    pw.fill(folder / 'anna b', 30)
+    python = os.environ.get('DFL_STOCK_PYTHON', sys.executable)
+    words = [python, os.path.join(HERE, 'packing_session.py'), 'pack', str(folder), str(tree)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    said = process.communicate(b'y\ny\n')[0]
+    assert process.returncode == 0, said
+    table = quick_packed.read(folder / 'faceset.pak').table()
+    assert len(table) == 43 and not (folder / 'anna b').exists()
+    assert {face.person_name for face in table} == {'Боб', 'anna b'}
+    assert sum(face.mask is not None for face in table) == 12 and sum(bool(face.polygons) for face in table) == 15
+
+
+def make_folders(folder, trees):
+    """Faces of every kind that stock reads, files that are none, and paks: an older one, and one by each tree."""
     folder.mkdir()
     golden = folder / 'golden'
     golden.mkdir()
@@ -50,6 +69,8 @@ def make_folders(folder):
     packed = folder / 'packed'
     packed.mkdir()
     shutil.copyfile(os.path.join(TESTS, 'data', 'faceset_stock.pak'), str(packed / 'faceset.pak'))
+    for number, tree in enumerate(trees):
+        pack(folder / 'packed by {}'.format(number), tree)
     kinds = folder / 'виды'
     kinds.mkdir()
     (folder / 'empty').mkdir()
@@ -66,11 +87,13 @@ def make_folders(folder):
 if os.environ.get('DFL_STOCK'):
     def test_stock_and_ours_load_the_same(tmp_path):
         stock = os.environ['DFL_STOCK']
-        make_folders(tmp_path / 'faces')
+        tree = tree_with_overlay(stock, tmp_path / 'tree')
+        make_folders(tmp_path / 'faces', [stock, tree])
         ref, ref_none = play(tmp_path / 'faces', stock)
-        comp, comp_none = play(tmp_path / 'faces', tree_with_overlay(stock, tmp_path / 'tree'))
+        comp, comp_none = play(tmp_path / 'faces', tree)
         assert sorted(ref) == sorted(comp)
         for name in ref:
             assert ref[name] == comp[name], name
         assert ref_none == comp_none != []
         assert len(ref['виды']) == 11 and len(ref['packed']) > 1 and len(ref['golden']) > 8
+        assert len(ref['packed by 0']) == len(ref['packed by 1']) == 43

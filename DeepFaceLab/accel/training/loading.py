@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import dfl_jpeg, faceset, files, host, landmark_tables, safe_pickle
 from . import quick_packed
+from .. import dfl_jpeg, faceset, files, host, landmark_tables, safe_pickle
 from .face_table import Builder, Face, FaceTable
 from .quick_metadata import Reader
 
@@ -57,9 +57,14 @@ def load_faces(paths, kind=FaceTable):
 
 def load_packed(path, kind=FaceTable):
     """Return the faces in a faceset.pak as a FaceTable, or as a class below it. Raises faceset.FacesetError."""
-    quickly = quick_packed.read(path)
-    if quickly is not None:
-        return quickly.table(kind)
+    builder = quick_packed.read(path)
+    if builder is None:
+        builder = _read_packed_carefully(path)
+    return builder.table(kind)
+
+
+def _read_packed_carefully(path):
+    """Return a Builder with the faces in a faceset.pak; what is no face is logged and left out."""
     index = faceset.read_index(path)
     builder = Builder(pak=index.path)
     configs, spans = index.configs, index.spans
@@ -70,7 +75,7 @@ def load_packed(path, kind=FaceTable):
             _append(builder, _packed_face(config, (index.path, begin, end - begin)))
         except _NoFace as error:
             host.log_err("FaceSamplesLoader: {} in {} {}.".format(config["filename"], path, error))
-    return builder.table(kind)
+    return builder
 
 
 class _NoFace(ValueError):
