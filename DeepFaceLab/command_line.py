@@ -81,20 +81,22 @@ def run_util(arguments):
 
 def run_train(arguments):
     start_stock(devices=True)
-    script("Trainer").main(model_class_name=arguments.model_name,
-                           saved_models_path=Path(arguments.model_dir),
-                           training_data_src_path=Path(arguments.training_data_src_dir),
-                           training_data_dst_path=Path(arguments.training_data_dst_dir),
-                           pretraining_data_path=path_or_none(arguments.pretraining_data_dir),
-                           pretrained_model_path=path_or_none(arguments.pretrained_model_dir),
-                           no_preview=arguments.no_preview,
-                           force_model_name=arguments.force_model_name,
-                           force_gpu_idxs=numbers(arguments.force_gpu_idxs),
-                           cpu_only=arguments.cpu_only,
-                           silent_start=arguments.silent_start,
-                           execute_programs=[[int(when), code]
-                                             for when, code, *_ in arguments.execute_program],
-                           debug=arguments.debug)
+    trainer = script("Trainer")
+    ending = importlib.import_module("accel.training.ending").Ending(trainer)
+    trainer.main(model_class_name=arguments.model_name,
+                 saved_models_path=Path(arguments.model_dir),
+                 training_data_src_path=Path(arguments.training_data_src_dir),
+                 training_data_dst_path=Path(arguments.training_data_dst_dir),
+                 pretraining_data_path=path_or_none(arguments.pretraining_data_dir),
+                 pretrained_model_path=path_or_none(arguments.pretrained_model_dir),
+                 no_preview=arguments.no_preview,
+                 force_model_name=arguments.force_model_name,
+                 force_gpu_idxs=numbers(arguments.force_gpu_idxs),
+                 cpu_only=arguments.cpu_only,
+                 silent_start=arguments.silent_start,
+                 execute_programs=[[int(when), code] for when, code, *_ in arguments.execute_program],
+                 debug=arguments.debug)
+    return 1 if ending.failed else 0
 
 
 def run_exportdfm(arguments):

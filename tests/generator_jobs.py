@@ -133,6 +133,22 @@ def _missing():
     raise ImportError("no module of that name here")
 
 
+class EndsInArriving(CannotArrive):
+    """The same, with an error that a closed pipe gives, too."""
+
+    def __reduce__(self):
+        return _ended, ()
+
+
+def _ended():
+    raise EOFError("the file of this sample ends here")
+
+
+def ends_in_arriving(_):
+    yield batch_of(0)
+    yield EndsInArriving()
+
+
 class Samples:
     """Asks for its generators as DeepFaceLab's sample generators do: they lie in an attribute of the bound object."""
 

@@ -309,6 +309,14 @@ def test_what_cannot_be_unpickled_is_told_with_its_traceback():
     assert "_missing" in str(caught.value.__cause__)
 
 
+def test_a_batch_that_cannot_be_unpickled_is_not_taken_for_a_death(fast):
+    generator = SubprocessGenerator(generator_jobs.ends_in_arriving)
+    next(generator)
+    for _ in range(2):
+        with pytest.raises(producer.ProducerError, match="could not be received.*the file of this sample ends here"):
+            next(generator)
+
+
 def test_what_the_process_was_given_is_not_kept(fast):
     parameter = generator_jobs.Parameter()
     watch = weakref.ref(parameter)

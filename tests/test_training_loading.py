@@ -80,6 +80,7 @@ def test_what_is_no_face_is_told_and_left_out(tmp_path, capsys):
              'five points.jpg': make.face(make.metadata(landmarks=[[1., 2.]] * 5)),
              'new type.jpg': make.face(make.metadata(face_type='new_face')),
              'polygon.jpg': make.face(make.metadata(seg_ie_polys={'polys': [{'type': 7, 'pts': [[1, 2]]}]})),
+             'polygon of words.jpg': make.face(make.metadata(seg_ie_polys={'polys': ['x']})),
              'mask.jpg': make.face(make.metadata(xseg_mask=np.zeros((4, 4))))}
     for name, data in wrong.items():
         (tmp_path / name).write_bytes(data)
@@ -90,6 +91,12 @@ def test_what_is_no_face_is_told_and_left_out(tmp_path, capsys):
         assert 'FaceSamplesLoader: {} is not a dfl image file'.format(tmp_path / name) in said
     assert said.count('is not a dfl image file') == len(wrong) + 1
     assert 'no metadata.jpg is not a dfl image file.\n' in said
+
+
+def test_a_polygon_whose_type_is_a_float(tmp_path):
+    make.write(tmp_path, 1, seg_ie_polys={'polys': [{'type': 1.0, 'pts': [[1, 2]]}]})
+    face, = loading.load_faces(loading.image_paths(tmp_path))
+    assert [(kind, points.tolist()) for kind, points in face.polygons] == [(1, [[1.0, 2.0]])]
 
 
 class Attack:

@@ -134,7 +134,7 @@ def _face(name, shape, data, face_type, mask, packed):
         return Face(name, face_type, shape, _landmarks(data["landmarks"]), _polygons(data.get("seg_ie_polys")), mask,
                     1.0 if eyebrows is None else float(eyebrows), _text(data.get("source_filename")),
                     _text(data.get("person_name")), packed)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise _NoFace("its metadata is damaged ({!r})".format(error))
 
 
@@ -165,5 +165,5 @@ def _polygons(listed):
         return []
     groups = {kind: [] for kind in _POLYGON_TYPES}
     for kind, points in pairs:
-        groups[kind].append((kind, np.float32([] if points is None else points).reshape(-1, 2)))
+        groups[kind].append((int(kind), np.float32([] if points is None else points).reshape(-1, 2)))
     return [polygon for kind in _POLYGON_TYPES for polygon in groups[kind]]

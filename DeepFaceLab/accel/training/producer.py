@@ -5,6 +5,7 @@ see; through the pipe go only words about them (producer_process.py is the other
 that memory, and their place is used again when the last of them is gone.
 """
 import collections
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.util
@@ -28,6 +29,10 @@ _forking = threading.Lock()
 
 class ProducerError(Exception):
     """The process that makes training samples failed, died or could not start. Its cause has the process' traceback."""
+
+
+class _Gone(Exception):
+    """Nobody is at the other end of the pipe."""
 
 
 class Producer:
@@ -69,8 +74,8 @@ class Producer:
             self._start()
             if self._is_over:
                 raise StopIteration
-            freed = self._slots_returned()
             message = self._receive()
+            freed = self._slots_returned()
             if message[0] == producer_process.END:
                 self._is_over = True
                 self._finish()
@@ -151,22 +156,38 @@ class Producer:
             if not ready and self._process.exitcode is None:
                 continue
             try:
-                if self._pipe in ready or self._pipe.poll():
-                    return pickle.loads(self._pipe.recv_bytes())
-            except (EOFError, OSError):
+                with self._receiving():
+                    return pickle.loads(self._received_bytes(self._pipe in ready))
+            except _Gone:
                 pass
-            except BaseException as error:   # half a message has been read: Ctrl-C, no memory, what cannot be unpickled
-                self._failure = ("A batch of training samples could not be received: {!r}".format(error), None)
-                self._end()
-                if isinstance(error, Exception):
-                    raise ProducerError(self._failure[0]) from error
-                raise
             self._process.join(_FAREWELL_SECONDS)
             code = self._process.exitcode
             self._end()
             self._fail("A process that makes training samples ended before its time (exit code {}). If there is "
                        "nothing about it above, the memory was probably used up: close other programs or choose a "
                        "smaller batch size, and start the training again.".format(code), None)
+
+    def _received_bytes(self, is_there):
+        try:
+            if is_there or self._pipe.poll():
+                return self._pipe.recv_bytes()
+            raise EOFError
+        except (EOFError, OSError) as error:
+            raise _Gone from error
+
+    @contextlib.contextmanager
+    def _receiving(self):
+        """End all if a message is read by half, or cannot be understood: Ctrl-C, no memory, what is no pickle."""
+        try:
+            yield
+        except _Gone:
+            raise
+        except BaseException as error:
+            self._failure = ("A batch of training samples could not be received: {!r}".format(error), None)
+            self._end()
+            if isinstance(error, Exception):
+                raise ProducerError(self._failure[0]) from error
+            raise
 
     def _ask_for_more(self, freed):
         try:
