@@ -10,7 +10,7 @@ import numpy as np
 import packed_workspace as pw
 import pytest
 from accel import compat, dfl_jpeg, faceset, folder_lock, host
-from accel.training import packed_files, packing, unpacking
+from accel.training import loading, pack_marks, packed_files, packing, unpacking
 from hypothesis import given
 from hypothesis import strategies as st
 from naive import faceset as naive_faceset
@@ -39,7 +39,7 @@ def asked(monkeypatch):
         log.append(text)
         return log.answers.get(text, default)
     monkeypatch.setattr(host, 'ask_bool', ask_bool)
-    monkeypatch.setattr(host, 'wait_for_enter', log.append)
+    monkeypatch.setattr(host, 'wait_for_enter', lambda text: log.append(text) or True)
     return log
 
 
@@ -231,7 +231,8 @@ def test_a_disk_that_lies(tmp_path, asked, monkeypatch, place):
     assert pw.tree(tmp_path) == before
 
 
-@pytest.mark.parametrize('name', ['a\\b.jpg', 'c:d.jpg', '\\x.jpg'])
+@pytest.mark.parametrize('name', ['a\\b.jpg', 'c:d.jpg', '\\x.jpg', 'what?.jpg', 'a\n.jpg', 'con.jpg',
+                                  'Lpt1 .b.jpg', 'a|b.jpg', 'COM\xb9.jpeg', '<.jpg', '\x7f*.jpg'])
 def test_names_that_other_systems_do_not_have(tmp_path, asked, monkeypatch, name):
     folder = str(tmp_path)
     written = pw.fill(tmp_path, 2)
@@ -297,7 +298,8 @@ def test_files_that_cannot_be_deleted(tmp_path, asked, monkeypatch):
 def test_a_deletion_is_ended_only_for_what_is_packed(tmp_path, asked):
     pw.fill(tmp_path / 'bob', 3)
     PackedFaceset.pack(tmp_path)
-    (tmp_path / packed_files.MARK).write_bytes(b'')
+    with packing.workplace(tmp_path) as place:
+        pack_marks.put(place, packed_files.MARK, str(tmp_path / 'faceset.pak'))
     pw.fill(tmp_path / 'bob', 2)
     (tmp_path / 'bob' / '00001_0.jpg').write_bytes(b'x' * len(pw.face(1)))
     (tmp_path / 'new.jpg').write_bytes(pw.face(7))
@@ -316,22 +318,28 @@ def test_a_mark_without_a_pak_is_of_no_use(tmp_path, asked):
 
 @pytest.mark.parametrize('data', [
     {'landmarks': None}, {'landmarks': [[1, 2], [3]]}, {'landmarks': 'x'}, {'face_type': 'elephant'},
-    {'face_type': 7}, {'landmarks': [1.0, 2.0]}])
-def test_metadata_of_no_face(tmp_path, asked, data):
+    {'face_type': 7}, {'landmarks': [1.0, 2.0]}, {'landmarks': [[1.0, 2.0]] * 67},
+    {'landmarks': [[1.0, 2.0, 3.0]] * 68},
+    {'xseg_mask': np.zeros((4, 1), np.float32)}, {'xseg_mask': np.zeros((0, 1), np.uint8)}, {'xseg_mask': 'x'},
+    {'seg_ie_polys': {'polys': [{'type': 9, 'pts': []}]}}, {'eyebrows_expand_mod': 'x'}])
+def test_metadata_of_no_face(tmp_path, asked, data, capsys):
+    """What the loader of training leaves out stays a file, and is told in the same words."""
     pw.fill(tmp_path, 1)
-    (tmp_path / 'bad.jpg').write_bytes(pw.face(5, **data))
+    bad = tmp_path / 'bad.jpg'
+    bad.write_bytes(pw.face(5, **data))
+    assert len(loading.load_faces([str(bad)])) == 0
+    words = [line for line in capsys.readouterr().out.splitlines() if line.startswith('/!\\ FaceSamplesLoader: ')]
     PackedFaceset.pack(tmp_path)
+    assert len(words) == 1 and words[0] in capsys.readouterr().out
     assert sorted(pw.tree(tmp_path)) == ['bad.jpg', 'faceset.pak']
 
 
 @pytest.mark.parametrize('data, key, expected', [
     ({'face_type': None}, 'face_type', 2), ({'eyebrows_expand_mod': None}, 'eyebrows_expand_mod', 1.0),
     ({'source_filename': None}, 'source_filename', None), ({'source_filename': 7}, 'source_filename', None),
-    ({'xseg_mask': 'x'}, 'xseg_mask_compressed', None), ({'face_type': 'HEAD'}, 'face_type', 10),
+    ({'face_type': 'HEAD'}, 'face_type', 10),
     ({'face_type': 'mark_only'}, 'face_type', 100), ({'seg_ie_polys': None}, 'seg_ie_polys', {'polys': []}),
-    ({'seg_ie_polys': 'x'}, 'seg_ie_polys', {'polys': []}),
-    ({'seg_ie_polys': {'polys': [3, {'type': 9, 'pts': []}, {'pts': []}, {'type': 1, 'pts': 'x'}]}}, 'seg_ie_polys',
-     {'polys': []})])
+    ({'seg_ie_polys': 'x'}, 'seg_ie_polys', {'polys': []})])
 def test_metadata_that_lacks_something(tmp_path, asked, data, key, expected):
     (tmp_path / 'a.jpg').write_bytes(pw.face(0, **data))
     PackedFaceset.pack(tmp_path)
@@ -464,26 +472,26 @@ def test_a_person_whose_name_is_a_file(tmp_path):
 
 
 def test_a_name_that_is_taken_meanwhile(tmp_path, monkeypatch):
-    write_synced = unpacking.write_synced
+    write_new = unpacking._write_new
 
     def racing(path, content):
-        write_synced(path, content)
+        write_new(path, content)
         if content == b'2':
             (tmp_path / 'b.jpg').write_bytes(b'of another program')
-    monkeypatch.setattr(unpacking, 'write_synced', racing)
+    monkeypatch.setattr(unpacking, '_write_new', racing)
     with pytest.raises(host.UserError, match='could not be unpacked to the end'):
         unpacked(tmp_path, [('a.jpg', b'1'), ('b.jpg', b'2')])
     assert (tmp_path / 'b.jpg').read_bytes() == b'of another program' and (tmp_path / 'faceset.pak').exists()
 
 
 def test_a_file_that_vanishes_meanwhile(tmp_path, monkeypatch):
-    write_synced = unpacking.write_synced
+    write_new = unpacking._write_new
 
     def vanishing(path, content):
-        write_synced(path, content)
+        write_new(path, content)
         if content == b'2':
             (tmp_path / 'a.jpg').unlink()
-    monkeypatch.setattr(unpacking, 'write_synced', vanishing)
+    monkeypatch.setattr(unpacking, '_write_new', vanishing)
     with pytest.raises(host.UserError):
         unpacked(tmp_path, [('a.jpg', b'1'), ('b.jpg', b'2')])
     assert (tmp_path / 'faceset.pak').exists()
@@ -493,7 +501,8 @@ def test_packing_ends_an_unpacking_first(tmp_path, asked, capsys):
     """Else the pak would be replaced by one of the few faces that are files already."""
     written = pw.fill(tmp_path, 4)
     PackedFaceset.pack(tmp_path)
-    (tmp_path / unpacking.MARK).write_bytes(b'')
+    with packing.workplace(tmp_path) as place:
+        pack_marks.put(place, unpacking.MARK, str(tmp_path / 'faceset.pak'))
     (tmp_path / '00001_0.jpg').write_bytes(written['00001_0.jpg'])
     asked.clear()
     PackedFaceset.pack(tmp_path)

@@ -14,6 +14,7 @@ import crash_shim
 import packed_workspace as pw
 import pytest
 from accel import host
+from accel.training import unpacking
 from naive import faceset as naive_faceset
 from samplelib.PackedFaceset import PackedFaceset
 
@@ -30,7 +31,8 @@ def job(name, folder, delete=True):
     def work():
         gc.disable()                # it would touch, and so copy, all that the test process holds
         host.ask_bool = lambda text, default: delete if text == DELETE else default
-        host.wait_for_enter = lambda text: None
+        host.wait_for_enter = lambda text: True
+        unpacking._SYNC_THREADS = 1     # so that operations have an order
         getattr(PackedFaceset, name)(folder)
     return work
 

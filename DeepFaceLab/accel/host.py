@@ -192,9 +192,14 @@ def ask_str(prompt, default=None, valid_list=None, help_message=None):
 
 
 def wait_for_enter(text):
-    """Show a text and wait until somebody presses Enter; Ctrl-C stops the program. Answers to stock's input."""
-    if _read_answer(text, None) is None:
+    """Show a text and wait until somebody presses Enter; Ctrl-C stops the program. Answers to stock's input.
+
+    Returns whether somebody did: False when nobody is there to be asked (stock raises EOFError for a closed stdin).
+    """
+    answered = _read_answer(text, None) is not None
+    if not answered:
         print()
+    return answered
 
 
 def _asking_console():

@@ -94,22 +94,38 @@ def _tidy(folder):
 
 
 def _ask_to_overwrite(folder):
-    """Wait for Enter if there is a faceset.pak; say how many of its faces are nowhere else in the folder."""
+    """Wait for Enter if there is a faceset.pak; say how many of its faces are nowhere else in the folder.
+
+    Raises host.UserError where nobody can be asked and some would be lost.
+    """
     if not PackedFaceset.path_contains(folder):
         return
     host.log_info("{} : file already exists !".format(folder / packed_faceset_filename))
+    warning, refusal = _what_would_be_lost(folder)
+    if refusal and host.is_unattended():
+        raise host.UserError(refusal)
+    if warning:
+        host.log_info(warning)
+    answered = host.wait_for_enter("Press enter to continue and overwrite.")
+    if refusal and not answered:
+        raise host.UserError(refusal)
+
+
+def _what_would_be_lost(folder):
+    """Return what to say of a faceset.pak to whoever is asked, and where nobody is; None, None if nothing is lost."""
+    pak = folder / packed_faceset_filename
     found = packing.images_of(folder) + packing.images_of(folder, _subfolders(folder))
     try:
-        missing, faces = packing.missing_from(folder, [os.path.basename(image.path) for image in found])
-    except host.UserError:
-        missing = 0   # it is damaged
-    if missing and host.is_unattended():
-        raise host.UserError("{:,} of its {:,} faces are not among the images of {}, and would be lost. Unpack it first, "
-                             "or move it away, then start again.".format(missing, faces, folder))
-    if missing:
-        host.log_info("{:,} of its {:,} faces are not among the images of this folder: they are lost if you go on. "
-                      "Unpack it first to keep them.".format(missing, faces))
-    host.wait_for_enter("Press enter to continue and overwrite.")
+        missing, faces = packing.missing_from(folder, found)
+    except (host.UserError, OSError) as error:
+        return ("It cannot be read, and what is in it is lost if you go on: move it away first to keep it. ({})".format(
+            error), "{} cannot be read, and what is in it would be lost. Move it away, then start again.".format(pak))
+    if not missing:
+        return None, None
+    return ("{:,} of its {:,} faces are not among the images of this folder: they are lost if you go on. Unpack it "
+            "first to keep them.".format(missing, faces),
+            "{:,} of its {:,} faces are not among the images of {}, and would be lost. Unpack it first, or move it "
+            "away, then start again.".format(missing, faces, folder))
 
 
 def _persons(folder, answer):

@@ -49,8 +49,8 @@ def load_faces(paths, kind=FaceTable):
     with host.progress(paths, PROGRESS) as bar:
         for path in bar:
             try:
-                _append(builder, _read_face(reader, path))
-            except _NoFace as error:
+                add(builder, read_face(reader, path))
+            except NoFace as error:
                 host.log_err("FaceSamplesLoader: {} {}.".format(path, error))
     return builder.table(kind)
 
@@ -72,24 +72,25 @@ def _read_packed_carefully(path):
         config = configs[number]
         configs[number] = None   # it is ten times as large as what is kept of it
         try:
-            _append(builder, _packed_face(config, (index.path, begin, end - begin)))
-        except _NoFace as error:
+            add(builder, _packed_face(config, (index.path, begin, end - begin)))
+        except NoFace as error:
             host.log_err("FaceSamplesLoader: {} in {} {}.".format(config["filename"], path, error))
     return builder
 
 
-class _NoFace(ValueError):
+class NoFace(ValueError):
     """Why a file is left out, in words that go on after its name."""
 
     def __init__(self, reason=None):
         super().__init__("is not a dfl image file" + (": " + reason if reason else ""))
 
 
-def _append(builder, face):
+def add(builder, face):
+    """Give a Face to a Builder. Raises NoFace if something in it cannot be kept."""
     try:
         builder.append(face)
     except ValueError as error:
-        raise _NoFace(str(error))
+        raise NoFace(str(error))
 
 
 def _common_folder(paths):
@@ -98,32 +99,32 @@ def _common_folder(paths):
     return common[:len(common) - len(os.path.basename(common))]
 
 
-def _read_face(reader, path):
-    """Return the Face in a file. Raises _NoFace."""
+def read_face(reader, path):
+    """Return the Face in a file. reader: what has read(path), as quick_metadata.Reader. Raises NoFace."""
     if not path.lower().endswith(_SUFFIXES):
-        raise _NoFace()
+        raise NoFace()
     try:
         shape, data = reader.read(path)
     except dfl_jpeg.NotJpegError:
-        raise _NoFace()
+        raise NoFace()
     except safe_pickle.UnsafePickleError as error:
-        raise _NoFace("its metadata is damaged or unsafe and was refused ({})".format(error.reason))
+        raise NoFace("its metadata is damaged or unsafe and was refused ({})".format(error.reason))
     except OSError as error:
-        raise _NoFace("it cannot be read ({})".format(error.strerror or error))
+        raise NoFace("it cannot be read ({})".format(error.strerror or error))
     if not data:
-        raise _NoFace()
+        raise NoFace()
     return _face(path, shape, data, _face_type(data.get("face_type", "full_face")), data.get("xseg_mask"), None)
 
 
 def _packed_face(config, packed):
-    """Return the Face of an entry of a faceset.pak. Raises _NoFace."""
+    """Return the Face of an entry of a faceset.pak. Raises NoFace."""
     shape = config.get("shape")
     if shape is not None and not (type(shape) in (tuple, list) and len(shape) == 3):
-        raise _NoFace("its size is none")
+        raise NoFace("its size is none")
     mask = config.get("xseg_mask_compressed")
     face_type = config.get("face_type")
     if type(face_type) is not int:
-        raise _NoFace("its face type is none")
+        raise NoFace("its face type is none")
     return _face(config["filename"], shape, config, face_type, mask, packed)
 
 
@@ -135,13 +136,13 @@ def _face(name, shape, data, face_type, mask, packed):
                     1.0 if eyebrows is None else float(eyebrows), _text(data.get("source_filename")),
                     _text(data.get("person_name")), packed)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _NoFace("its metadata is damaged ({!r})".format(error))
+        raise NoFace("its metadata is damaged ({!r})".format(error))
 
 
 def _face_type(name):
     number = _FACE_TYPES.get(name.lower()) if type(name) is str else None
     if number is None:
-        raise _NoFace("its face type {} is not known".format(ascii(name)[:40]))
+        raise NoFace("its face type {} is not known".format(ascii(name)[:40]))
     return number
 
 

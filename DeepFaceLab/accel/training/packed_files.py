@@ -10,9 +10,10 @@ import os
 from accel import faceset, files, host
 from accel.rename_errors import advice, reason
 
+from . import pack_marks
 from .packing import pak_path
 
-MARK = ".packing_deletes"
+MARK = pack_marks.DELETES
 
 
 def delete_originals(place, folder, packed):
@@ -29,8 +30,11 @@ def delete_originals(place, folder, packed):
 
 
 def is_cut_short(place):
-    """Tell whether a deletion in this folder was begun and not ended, and the faceset.pak is there."""
-    return os.path.exists(place.path(MARK)) and os.path.exists(place.path(faceset.PAK_NAME))
+    """Tell whether a deletion of what is in the faceset.pak of this folder was begun and not ended.
+
+    Raises host.UserError if that cannot be told.
+    """
+    return pack_marks.holds(place, MARK, place.path(faceset.PAK_NAME))
 
 
 def end_deletion(place, folder):
@@ -53,14 +57,14 @@ def end_deletion(place, folder):
 
 def forget(place):
     """Take the mark away: the faces shall be files again."""
-    files.remove_if_there(place.path(MARK))
+    pack_marks.remove(place, MARK)
 
 
 def _delete(place, folder, paths, persons, is_packed):
     """Delete paths (list of str) for whose numbers is_packed is true, then the empty folders of persons."""
     changed, failed = [], []
     try:
-        files.write_atomic(place.path(MARK), b"Files that are in faceset.pak are being deleted.\n", place.part_path())
+        pack_marks.put(place, MARK, place.path(faceset.PAK_NAME))
     except OSError as error:
         raise host.UserError("The packed files in {} could not be deleted: {}. faceset.pak is good; delete them "
                              "yourself.".format(folder, reason(error))) from error

@@ -10,9 +10,12 @@ import struct
 
 import numpy as np
 
-from accel import faceset, files, host, landmark_tables, pickle_writer
+from accel import faceset, files, host, pickle_writer
 from accel.output_folder import OutputFolder
 from accel.rename_errors import advice, reason
+
+from . import loading, pack_marks
+from .face_table import Builder
 
 STEP = "packing"
 
@@ -26,7 +29,11 @@ head_size, head_digest: how many bytes were read for its metadata, and their has
 _NUMBER = struct.Struct("<Q")
 _PIECE = 1 << 20          # bytes that are read at once
 _FACE = 1                 # stock's SampleType.FACE
-_FACE_TYPES = dict({name: number for number, name in landmark_tables.FACE_TYPE_NUMBERS.items()}, mark_only=100)
+
+# What Windows takes for no name of a file, whatever follows behind a dot.
+_NOT_IN_NAMES = frozenset("<>:\"/\\|?*") | frozenset(map(chr, range(32)))
+_DEVICES = frozenset(["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"] + [
+    port + number for port in ("COM", "LPT") for number in "0123456789\xb9\xb2\xb3"])
 
 
 def pak_path(folder):
@@ -48,41 +55,72 @@ def images_of(folder, persons=None):
     return [Image(path, person) for person in persons for path in files.image_paths(os.path.join(folder, person))]
 
 
-def missing_from(folder, names):
-    """Return (number of faces in the faceset.pak whose file name is none of `names`, number of all its faces)."""
-    known = set(names)
-    packed = [config["filename"] for config in faceset.read_index(pak_path(folder)).configs]
-    return sum(name not in known for name in packed), len(packed)
+def missing_from(folder, images):
+    """Return (number of faces in the faceset.pak that are none of these files, number of all its faces).
+
+    images: list of Image. A file is a face if it has its person, its name and its content. Raises faceset.FacesetError,
+    and OSError if the pak cannot be read.
+    """
+    paths = {(image.person, os.path.basename(image.path)): image.path for image in images}
+    index = faceset.read_index(pak_path(folder))
+    missing = 0
+    for number, config in enumerate(host.progress(index.configs, "Comparing", leave=False, delay=1)):
+        path = paths.get((config.get("person_name"), config["filename"]))
+        missing += path is None or not has_content(path, index, number)
+    return missing, len(index.configs)
+
+
+def has_content(path, index, number):
+    """Tell whether a file has the content of the face `number` of a faceset.Index; one that cannot be read has not."""
+    begin, end = index.spans[number]
+    try:
+        if os.path.getsize(path) != end - begin:
+            return False
+        content = files.read_bytes(path)
+    except OSError:
+        return False
+    return content == faceset.read_item(index, number)
 
 
 # --- what the list says of a face -------------------------------------------------------------
 
-def config_of(metadata, name, person=None):
-    """Return what the list of a pak says of a face (dict, as Sample.get_config of stock), None if it is no face.
+def config_of(metadata, path, person=None):
+    """Return what the list of a pak says of a face (dict, as Sample.get_config of stock).
 
-    metadata: dfl_jpeg.Metadata of the file. Landmarks are pickle_writer.Points; the two enums EnumMembers.
+    metadata: dfl_jpeg.Metadata of the file, or what was raised instead. Landmarks are pickle_writer.Points; the two
+    enums EnumMembers. Raises ValueError for whatever training leaves out: `loading` itself is asked, so that no face
+    is packed, and deleted then, that nobody would see any more.
     """
-    data = metadata.data
-    face_type = data.get("face_type", "full_face")
-    landmarks = _landmarks(data.get("landmarks"))
-    if type(face_type) is not str or face_type.lower() not in _FACE_TYPES or landmarks is None or not metadata.shape:
-        return None
-    mask = data.get("xseg_mask")
-    eyebrows = data.get("eyebrows_expand_mod")
-    source = data.get("source_filename")
+    face = loading.read_face(_AlreadyRead(metadata), path)
+    loading.add(Builder(), face)
+    if not face.shape:
+        raise ValueError("is not a dfl image file: its size is not known")
+    eyebrows = metadata.data.get("eyebrows_expand_mod")
     return {
         "sample_type": _member(faceset.SAMPLE_TYPE, _FACE),
-        "filename": name,
-        "face_type": _member(faceset.FACE_TYPE, _FACE_TYPES[face_type.lower()]),
-        "shape": metadata.shape,
-        "landmarks": landmarks,
-        "seg_ie_polys": {"polys": _polygons(data.get("seg_ie_polys"))},
+        "filename": os.path.basename(path),
+        "face_type": _member(faceset.FACE_TYPE, face.face_type),
+        "shape": face.shape,
+        "landmarks": pickle_writer.Points(np.array(face.landmarks, np.float64)),
+        "seg_ie_polys": {"polys": [{"type": int(kind), "pts": points} for kind, points in face.polygons]},
         "xseg_mask": None,
-        "xseg_mask_compressed": mask if isinstance(mask, np.ndarray) else None,
-        "eyebrows_expand_mod": eyebrows if isinstance(eyebrows, (int, float)) else 1.0,
-        "source_filename": source if type(source) is str else None,
+        "xseg_mask_compressed": face.mask,
+        "eyebrows_expand_mod": eyebrows if isinstance(eyebrows, (int, float)) else face.eyebrows_expand_mod,
+        "source_filename": face.source_filename,
         "person_name": person,
     }
+
+
+class _AlreadyRead:
+    """A quick_metadata.Reader of a file that has been read. metadata: as for config_of."""
+
+    def __init__(self, metadata):
+        self._metadata = metadata
+
+    def read(self, path):
+        if isinstance(self._metadata, Exception):
+            raise self._metadata
+        return self._metadata
 
 
 _MEMBERS = {}   # one object for each: the list names it once
@@ -93,35 +131,6 @@ def _member(names, number):
     if key not in _MEMBERS:
         _MEMBERS[key] = pickle_writer.EnumMember(names[0], names[1], number)
     return _MEMBERS[key]
-
-
-def _landmarks(value):
-    """Return landmarks as they are written, None for what are none."""
-    try:
-        points = np.array(value, np.float64)
-    except (ValueError, TypeError):
-        return None
-    return pickle_writer.Points(points) if points.ndim == 2 and points.shape[1] == 2 else None
-
-
-def _polygons(value):
-    """Return XSeg's polygons (list of dict), those that include first, as stock. Damaged ones are left out."""
-    given = value.get("polys") if type(value) is dict else value
-    polygons = []
-    for polygon in given if type(given) is list else ():
-        kind, points = _polygon(polygon)
-        if kind in (0, 1):
-            polygons.append({"type": int(kind), "pts": points})
-    return sorted(polygons, key=lambda polygon: -polygon["type"])
-
-
-def _polygon(value):
-    """Return (type, float32 (N, 2)) of a polygon, in its present or its older form; (None, None) for what is none."""
-    try:
-        kind, points = (value["type"], value.get("pts")) if type(value) is dict else value
-        return kind, np.array([] if points is None else points, np.float32).reshape(-1, 2)
-    except (KeyError, TypeError, ValueError):
-        return None, None
 
 
 # --- packing ----------------------------------------------------------------------------------
@@ -141,17 +150,33 @@ def pack(place, folder, images):
     pak = pak_path(folder)
     there = os.path.dirname(pak)
     try:
+        _check_names(images)
         if os.path.samefile(there, place.folder):
-            return _pack(place, pak, images)
+            return _pack(place, place, pak, images)
         with OutputFolder(there, STEP) as place_of_pak:   # the faceset.pak is a link
-            return _pack(place_of_pak, pak, images)
+            return _pack(place, place_of_pak, pak, images)
     except OSError as error:
         raise host.UserError("{} could not be packed: {}. {}".format(folder, reason(error), advice(error))) from error
     except _Unreliable as error:
         raise host.UserError("{} could not be packed: {}.".format(folder, error)) from error
 
 
-def _pack(place, pak, images):
+def _check_names(images):
+    """Refuse names that not all systems have: such a pak could neither be unpacked nor trained from there."""
+    for image in images:
+        name = os.path.basename(image.path)
+        for one in (name, image.person) if name.lower().endswith(faceset.SUFFIXES) else ():
+            if one is not None and not _is_name_everywhere(one):
+                raise host.UserError("The name {} cannot be packed: it is none on all systems, and could not be "
+                                     "unpacked. Rename it, then start again.".format(ascii(one)))
+
+
+def _is_name_everywhere(name):
+    return (faceset.last_component(name) == name and _NOT_IN_NAMES.isdisjoint(name) and name[-1] not in " ."
+            and name.partition(".")[0].rstrip(" ").upper() not in _DEVICES)
+
+
+def _pack(place_of_marks, place, pak, images):
     part = place.part_path()
     try:
         with open(part, "xb") as stream:
@@ -164,6 +189,7 @@ def _pack(place, pak, images):
         _read_back(part, [face.size for face in packed], digests)
         files.copy_permissions(pak, part)
         files.make_writable(pak)
+        pack_marks.remove_all(place_of_marks)
         files.retry_busy(os.replace, part, pak)
     finally:
         files.remove_if_there(part)
@@ -177,11 +203,12 @@ def _write(stream, images):
     packed, whole_list, length = [], hashlib.blake2b(digest_size=16), 0
     writer = pickle_writer.ListWriter()
     for image in host.progress(images, "Loading samples"):
-        packing = _first_look(image)
-        if packing is None:
-            host.log_err("FaceSamplesLoader: {} is not a dfl image file.".format(image.path))
+        face, metadata = _first_look(image)
+        try:
+            config = config_of(metadata, image.path, image.person)
+        except ValueError as error:   # as `loading` says it
+            host.log_err("FaceSamplesLoader: {} {}.".format(image.path, error))
             continue
-        face, config = packing
         length += _write_piece(stream, writer.add(config), whole_list)
         packed.append(face)
     length += _write_piece(stream, writer.end(), whole_list)
@@ -213,24 +240,14 @@ def _digest(data):
 
 
 def _first_look(image):
-    """Return (Packed, config) of a file, of which only the head is read; None for what is no DFL image."""
-    name = os.path.basename(image.path)
-    if not name.lower().endswith(faceset.SUFFIXES):
-        return None
-    for one in (name, image.person):
-        if one is not None and faceset.last_component(one) != one:
-            raise host.UserError("The name {} cannot be packed: it is none on all systems, and could not be unpacked. "
-                                 "Rename it, then start again.".format(ascii(one)))
+    """Return (Packed, metadata for config_of) of a file, of which only the head is read. Raises OSError."""
     with open(image.path, "rb", buffering=0) as stream:
-        about = os.fstat(stream.fileno())
+        about, head = os.fstat(stream.fileno()), b""
         try:
             metadata, head = faceset.read_head(stream, (0, about.st_size), image.path)
-            config = config_of(metadata, name, image.person) if metadata.data else None
-        except ValueError:   # no JPEG, or unsafe metadata
-            return None
-    if config is None:
-        return None
-    return Packed(image.path, image.person, about.st_size, about.st_mtime_ns, len(head), _digest(head)), config
+        except ValueError as error:   # no JPEG, or unsafe metadata
+            metadata = error
+    return Packed(image.path, image.person, about.st_size, about.st_mtime_ns, len(head), _digest(head)), metadata
 
 
 def _second_look(face):
