@@ -19,6 +19,7 @@ ROTATIONS = 20
 BINS = 256
 _SIGMA_SPACE, _SIGMA_VALUE = 16.0, 5.0      # of sot's smoothing: px, and of the picture's values
 _RELAXATION = np.float32(1 / ROTATIONS)
+AS_NUMPY = -1.0                                         # for slide
 _INDEX, _KEY = np.uint64(0xffffffff), np.uint64(32)     # of a pair: a mask, and a shift
 
 
@@ -195,13 +196,18 @@ def sliced_transfer(face, target, steps, batch, tolerance, random, smooth=bilate
     squares = (directions * directions).astype(np.float64).sum(axis=-1)
     directions /= np.sqrt(squares.astype(np.float32))[..., None]
     planes = [np.ascontiguousarray(picture.reshape(-1, 3).T) for picture in (face, target)]
-    moved = _slide(planes[0], planes[1], directions, tolerance)
+    moved = slide(planes[0], planes[1], directions, tolerance)
     difference = np.ascontiguousarray((moved - planes[0]).T).reshape(face.shape)
     return face + smooth(difference, _SIGMA_VALUE, _SIGMA_SPACE)
 
 
 @compat.jit()
-def _slide(face, target, directions, tolerance):
+def slide(face, target, directions, tolerance):
+    """Return pixels moved along directions, in steps of some: float32 (3, N).
+
+    face, target: float32 (3, N). directions: float32 (steps, directions a step, 3), of length 1. tolerance: see
+    sliced_transfer; AS_NUMPY always takes the order of numpy's quicksort.
+    """
     count = face.shape[1]
     face = face.copy()
     moves = np.empty_like(face)
@@ -219,8 +225,11 @@ def _slide(face, target, directions, tolerance):
             float_order.sort_values(keys, spare_keys, begins, sorted_goals)
             _project_plainly(face, direction, along)
             float_order.to_keys(along, keys)
-            float_order.stable_sort(keys, spare_pairs, begins, pairs)
-            if _spread_of_ties(pairs, sorted_goals) > tolerance * count:
+            is_settled = False
+            if tolerance >= 0:
+                float_order.stable_sort(keys, spare_pairs, begins, pairs)
+                is_settled = _spread_of_ties(pairs, sorted_goals) <= tolerance * count
+            if not is_settled:
                 float_order.quicksort(keys, pairs)
             for place in range(count):
                 goals[pairs[place] & _INDEX] = sorted_goals[place]

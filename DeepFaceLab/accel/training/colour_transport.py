@@ -8,13 +8,12 @@ import cv2
 import numpy as np
 
 from .. import compat
-from ..merge import float_order, transport
+from ..merge import transport
 
 _SOT_STEPS, _SOT_BATCH = 10, 5
 _SIGMA_SPACE, _SIGMA_VALUE = 16.0, 5.0      # of sot's smoothing: px, and of the picture's values
 _RELAXATION = np.float32(1 / transport.ROTATIONS)
 _DOUBT = 2.0 ** -47                         # of a solution in float64, by whichever method: 64 roundings (up to 6 seen)
-_INDEX = np.uint64(0xffffffff)
 _NOT_FINITE = np.uint32(0x7f800000)         # the exponent of such a float32
 
 
@@ -99,51 +98,6 @@ def sot(image, target):
     for direction in directions.reshape(-1, 3):
         direction /= np.linalg.norm(direction)
     planes = [np.ascontiguousarray(picture.reshape(-1, 3).T) for picture in (image, target)]
-    difference = _slide(planes[0], planes[1], directions) - planes[0]
+    difference = transport.slide(planes[0], planes[1], directions, transport.AS_NUMPY) - planes[0]
     difference = np.ascontiguousarray(difference.T).reshape(image.shape)
     return np.clip(image + cv2.bilateralFilter(difference, 0, _SIGMA_VALUE, _SIGMA_SPACE), 0.0, 1.0)
-
-
-@compat.jit()
-def _slide(pixels, goals, directions):
-    """Return pixels moved along directions, in steps of some: float32 (3, N).
-
-    pixels, goals: float32 (3, N). directions: float32 (steps, directions a step, 3), of length 1.
-    """
-    count = pixels.shape[1]
-    pixels = pixels.copy()
-    moves = np.empty_like(pixels)
-    along, along_goals = np.empty(count, np.float32), np.empty(count, np.float32)
-    sorted_goals = np.empty(count, np.float32)
-    keys, spare = np.empty(count, np.uint32), np.empty(count, np.uint32)
-    pairs = np.empty(count, np.uint64)
-    begins = np.empty((float_order.DIGITS, float_order.BUCKETS), np.int64)
-    batch = directions.shape[1]
-    for step in range(len(directions)):
-        moves[:] = 0
-        for i in range(batch):
-            direction = directions[step, i]
-            _project(goals, direction, along_goals)
-            float_order.to_keys(along_goals, keys)
-            float_order.sort_values(keys, spare, begins, sorted_goals)
-            _project(pixels, direction, along)
-            float_order.to_keys(along, keys)
-            float_order.quicksort(keys, pairs)
-            for place in range(count):
-                along_goals[pairs[place] & _INDEX] = sorted_goals[place]
-            for channel in range(3):
-                part, total = direction[channel], moves[channel]
-                for k in range(count):
-                    total[k] += (along_goals[k] - along[k]) * part
-        for channel in range(3):
-            for k in range(count):
-                pixels[channel, k] += moves[channel, k] / np.float32(batch)
-    return pixels
-
-
-@compat.jit()
-def _project(pixels, direction, along):
-    """Write the scalar products, float32 (N,), added up from the left."""
-    blue, green, red = pixels[0], pixels[1], pixels[2]
-    for i in range(len(along)):
-        along[i] = (blue[i] * direction[0] + green[i] * direction[1]) + red[i] * direction[2]
