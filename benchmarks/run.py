@@ -66,7 +66,8 @@ def parse(words):
     parser.add_argument("--faces", type=positive, metavar="N", help="how many faces, for all cases with faces")
     parser.add_argument("--frames", type=positive, metavar="N", help="how many frames, for all cases with frames")
     parser.add_argument("--quick", action="store_true", help="few faces and frames, one run each")
-    parser.add_argument("--repeats", type=positive, metavar="N", help="runs of each candidate (3; a naive oracle: 1)")
+    parser.add_argument("--repeats", type=positive, metavar="N",
+                        help="runs of each candidate (3 with --stock, else 1; a naive oracle: 1)")
     parser.add_argument("--json", metavar="FILE", default=DEFAULT_JSON, help="where the samples go")
     return parser.parse_args(words)
 
@@ -90,7 +91,7 @@ class Bench(object):
         self.stock = stock_tree.find(arguments.stock, arguments.stock_python) if arguments.stock else None
         self.stock_path = None
         self.baseline_kind = "DeepFaceLab" if self.stock else "naive oracle"
-        self.repeats = arguments.repeats or (1 if arguments.quick else 3)
+        self.repeats = arguments.repeats or (3 if arguments.stock and not arguments.quick else 1)
         self.folder = None
         self.step_of = {case.name: step for step in [kind(self) for kind in all_cases.STEPS] for case in step.CASES}
         for step in self.steps():
