@@ -6,8 +6,8 @@ deleted, and nothing unpacked, because of an earlier one.
 import hashlib
 import os
 
-from accel import files, host
-from accel.rename_errors import advice, reason
+from .. import files, host
+from ..rename_errors import advice, reason
 
 DELETES = ".packing_deletes"
 UNPACKS = ".packing_unpacks"

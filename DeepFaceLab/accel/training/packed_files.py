@@ -7,8 +7,8 @@ the next packing, which would else replace the pak by one of the few files that 
 import collections
 import os
 
-from accel import faceset, files, host
-from accel.rename_errors import advice, reason
+from .. import faceset, files, host
+from ..rename_errors import advice, reason
 
 from . import pack_marks
 from .packing import pak_path

@@ -10,9 +10,9 @@ import struct
 
 import numpy as np
 
-from accel import faceset, files, host, pickle_writer
-from accel.output_folder import OutputFolder
-from accel.rename_errors import advice, reason
+from .. import faceset, files, host, pickle_writer
+from ..output_folder import OutputFolder
+from ..rename_errors import advice, reason
 
 from . import loading, pack_marks
 from .face_table import Builder

@@ -9,8 +9,8 @@ one of the faces of one name.
 import collections
 import os
 
-from accel import compat, dfl_jpeg, faceset, files, host, pools
-from accel.rename_errors import advice, reason
+from .. import compat, dfl_jpeg, faceset, files, host, pools
+from ..rename_errors import advice, reason
 
 from . import pack_marks, packed_files, packing
 
