@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from installer import self_test_report  # noqa: E402
 
 WELL, WRONG, NO_NUMBA, INTERRUPTED = 0, 1, 3, 130
+PARTS = ("sort", "merge", "training")       # kernels that have nothing in common
 # Names of temporary folders: DeepFaceLab's users have such, and a system without these letters takes the second.
 PLACES = ("проверка лиц ", "self test ")
 
@@ -39,10 +40,10 @@ def main(words=None):
     try:
         sys.path[:0] = [arguments.tree, ROOT, os.path.join(ROOT, "tests")]
         if arguments.place is not None:
-            return compile_kernels(arguments.tree, report, arguments.place)
+            return compile_kernels(arguments, report, arguments.place)
         place = make_place()
         if arguments.kernels_only:
-            return compile_kernels(arguments.tree, report, place)
+            return compile_kernels(arguments, report, place)
         return test_tree(arguments, report, place)
     except KeyboardInterrupt:
         report.say("Stopped by Ctrl-C.")
@@ -60,9 +61,10 @@ def main(words=None):
 def parse(words):
     parser = argparse.ArgumentParser(description="Test an installed tree: kernels, sorts, faces, command line.")
     parser.add_argument("tree", metavar="TREE", help="the installed DeepFaceLab folder (the one of main.py)")
-    parser.add_argument("--kernels-only", action="store_true", help="only compile the kernels of the sorts")
+    parser.add_argument("--kernels-only", action="store_true", help="only compile the kernels")
     parser.add_argument("--details", metavar="FILE", help="add tracebacks and outputs of failures to this file")
     parser.add_argument("--place", metavar="FOLDER", help=argparse.SUPPRESS)     # with --kernels-only: work there
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)         # and compile only this
     arguments = parser.parse_args(words)
     arguments.tree = os.path.abspath(arguments.tree)
     if not os.path.isfile(os.path.join(arguments.tree, "mainscripts", "Sorter.py")):
@@ -115,21 +117,26 @@ def tell_missing(report, name, error):
 
 # --- the test --------------------------------------------------------------------------------
 
-def compile_kernels(tree, report, place):
-    """Compile all kernels in this process. Return the exit code."""
-    if not sorter_is_ours(tree):
+def compile_kernels(arguments, report, place):
+    """Compile all kernels in this process, or those of one part. Return the exit code."""
+    if not sorter_is_ours(arguments.tree):
         report.say("The tree keeps a Sorter of its own, which needs no kernels: nothing to compile.")
         return WELL
     missing = missing_package()
     if missing is not None:
         return tell_missing(report, *missing)
-    from installer import self_test_kernels as kernels, self_test_merge
+    from installer import self_test_kernels, self_test_merge, self_test_training
     started = time.time()
-    kernels.compile_all(report, place)
-    self_test_merge.compile_merge(report)
+    if arguments.part in (None, "sort"):
+        self_test_kernels.compile_all(report, place)
+    if arguments.part in (None, "merge"):
+        self_test_merge.compile_merge(report)
+    if arguments.part in (None, "training"):
+        self_test_training.compile_training(report)
     if report.failures:
         return WRONG
-    report.say("Compiled ({:.0f} s).".format(time.time() - started))
+    if arguments.part is None:
+        report.say("Compiled ({:.0f} s).".format(time.time() - started))
     return WELL
 
 
@@ -141,7 +148,7 @@ def test_tree(arguments, report, place):
     missing = missing_package()
     if missing is not None and (ours or missing[0] != "numba"):
         return tell_missing(report, *missing)
-    if ours and not compile_in_child(arguments, report, place):
+    if ours and not compile_in_children(arguments, report, place):
         return WRONG
     if not report.check("Making faces", checks.make_facesets, place):
         return WRONG
@@ -165,20 +172,33 @@ def test_tree(arguments, report, place):
     return WELL
 
 
-def compile_in_child(arguments, report, place):
-    """Compile all kernels in a process of its own, so that this one finds them as every later sort does.
+def compile_in_children(arguments, report, place):
+    """Compile all kernels, the parts side by side, in processes of their own: this one then finds what a sort finds.
 
-    Return whether it went well; the child has said what went wrong.
+    Return whether it went well; the children have said what went wrong.
     """
-    folder = os.path.join(place, "kernels")      # inside of ours: it goes even if the child is killed
-    os.mkdir(folder)
-    command = [sys.executable, os.path.abspath(__file__), arguments.tree, "--kernels-only", "--place", folder]
-    if arguments.details is not None:
-        command += ["--details", arguments.details]
-    code = subprocess.call(command, stdin=subprocess.DEVNULL)
-    if code not in (WELL, WRONG, NO_NUMBA):
-        report.fail("Compiling: FAILED (it ended with code {})".format(code))
-    return code == WELL
+    started, children = time.time(), []
+    try:
+        for part in PARTS:
+            folder = os.path.join(place, "kernels of " + part)      # in ours: it goes even if the child is killed
+            os.mkdir(folder)
+            command = [sys.executable, os.path.abspath(__file__), arguments.tree, "--kernels-only", "--part", part,
+                       "--place", folder]
+            if arguments.details is not None:
+                command += ["--details", arguments.details]
+            children.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        codes = [child.wait() for child in children]
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+    for code in codes:
+        if code not in (WELL, WRONG):
+            report.fail("Compiling: FAILED (it ended with code {})".format(code))
+    if not any(codes):
+        report.say("Compiled ({:.0f} s).".format(time.time() - started))
+    return not any(codes)
 
 
 def test_sorts(report, place):

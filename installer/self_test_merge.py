@@ -43,7 +43,7 @@ def compile_merge(report):
 
 def _compile():
     import numpy as np
-    from accel.merge import output, poisson
+    from accel.merge import encoding, poisson
     frame, points = make_frame()
     variants = [{"mode": mode} for mode in MODES_ONCE]
     variants += [{"mode": "overlay", "color_transfer_mode": number} for number in range(TRANSFERS)]
@@ -54,9 +54,9 @@ def _compile():
         picture, mask = _merge(frame, [points, points + 3], changes)
     for width in CLONED_WIDTHS:
         poisson.seamless_clone(frame, frame[:40, :width].copy(), np.full((40, width), 255, np.uint8), 5, 5)
-    for kind in output.FORMATS:
-        output.encode(picture, kind)
-    output.encode_png(mask)
+    for kind in encoding.FORMATS:
+        encoding.encode(picture, kind)
+    encoding.encode_png(mask)
 
 
 def check_merge(place):

@@ -1,5 +1,6 @@
 """The test of an installed tree: what it says of a good one and of bad ones, and that no compilation is left."""
 import ast
+import contextlib
 import json
 import os
 import re
@@ -40,6 +41,25 @@ from pathlib import Path
 from mainscripts import Sorter
 Sorter.main(Path(sys.argv[3]))
 """
+MANY_FAULTS = """
+
+_right = sort_func_methods['brightness'][1]
+sort_func_methods['brightness'] = ('brightness', lambda path: [part[::-1] for part in _right(path)])
+
+_whole_process = final_process
+def final_process(input_path, img_list, trash_img_list, dry_run=False):
+    _whole_process(input_path, img_list, trash_img_list, dry_run)
+    path = os.path.join(str(input_path), '00000.jpg')
+    if len(trash_img_list) == 4:      # one face in image
+        os.remove(path)
+    elif len(img_list) == 12 and not trash_img_list:
+        os.remove(path)
+        with open(path, 'wb') as file:
+            file.write(b'nothing')
+
+def _undo(input_path):
+    raise KeyError('no journal')
+"""
 NO_NUMBA = "raise ImportError('Numba needs NumPy 1.20 or less')\n"
 
 
@@ -49,18 +69,26 @@ def installed(tmp_path_factory):
     return installed_tree.compiled(tmp_path_factory)
 
 
-@pytest.fixture
-def changed(installed):
-    """Change files of the installed tree: changed(path, text, at_end=False); they are put back afterwards."""
+@contextlib.contextmanager
+def changes(installed):
+    """Change files of the installed tree: change(path, text, at_end=False); they are put back afterwards."""
     before = {}
 
     def change(path, text, at_end=False):
         file = installed.tree / path
         before.setdefault(file, file.read_bytes())
         file.write_bytes((before[file] if at_end else b"") + text.encode())
-    yield change
-    for file, content in before.items():
-        file.write_bytes(content)
+    try:
+        yield change
+    finally:
+        for file, content in before.items():
+            file.write_bytes(content)
+
+
+@pytest.fixture
+def changed(installed):
+    with changes(installed) as change:
+        yield change
 
 
 def failures(output):
@@ -74,10 +102,13 @@ def test_a_good_tree(installed):
     assert code == 0, output + details
     lines = output.splitlines()
     assert details == "" and failures(output) == []
-    assert [line for line in lines if line.startswith("Compiling")] == [
+    compiling = [line for line in lines if line.startswith("Compiling")]
+    others = ["Compiling: merge ...", "Compiling: colours of training ..."]
+    assert [line for line in compiling if line not in others] == [
         "Compiling ({} of {}): {} ...".format(number, len(self_test_kernels.STEPS), name)
         for number, name in enumerate([Sorter.sort_func_methods[step.method][0] + step.like
-                                       for step in self_test_kernels.STEPS], 1)] + ["Compiling: merge ..."]
+                                       for step in self_test_kernels.STEPS], 1)]
+    assert set(others) < set(compiling)
     equal = [line for line in lines if line.startswith("Sorting by") and ": equal" in line]
     assert len(equal) == len(SORT_METHODS) + 1       # absdiff has two orders
     for method in SORT_METHODS:
@@ -162,6 +193,12 @@ for words in json.loads(jobs):
 """
 
 
+def ended(output):
+    """What ALL_IN_ONE tells of each of its jobs: list of (what main.py has said, [exit code, names of new kernels])."""
+    found = re.findall(r"(.*?)^ENDED ([^\n]*)\n", output, re.DOTALL | re.MULTILINE)
+    return [(said, json.loads(ending)) for said, ending in found]
+
+
 @pytest.fixture(scope="module")
 def sorted_folders(installed, folders, tmp_path_factory):
     """{(method, folder): what each of the sorts has said, its exit code, the kernels that it compiled}.
@@ -181,8 +218,8 @@ def sorted_folders(installed, folders, tmp_path_factory):
                                  json.dumps(jobs))
     assert code == 0, output
     found = {key: [] for key in asked}
-    for key, said in zip(asked, re.findall(r"(.*?)^ENDED ([^\n]*)\n", output, re.DOTALL | re.MULTILINE)):
-        found[key].append([said[0]] + json.loads(said[1]))
+    for key, (said, ending) in zip(asked, ended(output)):
+        found[key].append([said] + ending)
     return found
 
 
@@ -220,50 +257,49 @@ def test_kernels_only(installed):
 
 # --- bad trees -------------------------------------------------------------------------------
 
-def test_a_wrong_order_is_found(installed, changed):
-    changed("mainscripts/Sorter.py", """
+@pytest.fixture(scope="module")
+def bad(installed):
+    """(exit code, output, details) of a test that meets many faults at once, each in a part of its own."""
+    with changes(installed) as change:
+        change("mainscripts/Sorter.py", MANY_FAULTS, at_end=True)
+        change("DFLIMG/DFLJPG.py", "import nothing_of_this_name\n")
+        change("main.py", "import sys\nprint('/!\\\\ No sort today.')\nprint('more')\nsys.exit(4)\n")
+        return installed.self_test()
 
-_right = sort_func_methods['brightness'][1]
-sort_func_methods['brightness'] = ('brightness', lambda path: [part[::-1] for part in _right(path)])
-""", at_end=True)
-    code, output, details = installed.self_test()
-    assert code == 1
-    line, = failures(output)
+
+def test_a_wrong_order_is_found(bad):
+    code, output, details = bad
+    line, = [line for line in failures(output) if line.startswith("Sorting by brightness")]
     assert line.startswith("Sorting by brightness: WRONG: another order: ") and line in details
-    assert output.splitlines()[-1] == "Checks that failed: 1."
+    assert code == 1 and output.splitlines()[-1] == "Checks that failed: {}.".format(len(failures(output)))
 
 
-def test_a_lost_and_a_changed_file_are_found(installed, changed):
-    changed("mainscripts/Sorter.py", """
-
-_whole_process = final_process
-def final_process(input_path, img_list, trash_img_list, dry_run=False):
-    _whole_process(input_path, img_list, trash_img_list, dry_run)
-    path = os.path.join(str(input_path), '00000.jpg')
-    if len(trash_img_list) == 4:      # one face in image
-        os.remove(path)
-    elif len(img_list) == 12 and not trash_img_list:
-        os.remove(path)
-        with open(path, 'wb') as file:
-            file.write(b'nothing')
-""", at_end=True)
-    code, output, _ = installed.self_test()
-    assert code == 1
-    lost = [line for line in failures(output) if line.startswith("Sorting by one face in image")]
+def test_a_lost_and_a_changed_file_are_found(bad):
+    lost = [line for line in failures(bad[1]) if line.startswith("Sorting by one face in image")]
     assert lost == ["Sorting by one face in image: WRONG: 1 of 24 files are LOST OR CHANGED, 0 are new"]
-    overwritten = [line for line in failures(output) if line.startswith("Sorting by absolute")]
+    overwritten = [line for line in failures(bad[1]) if line.startswith("Sorting by absolute")]
     assert len(overwritten) == 2 and all("1 are new" in line for line in overwritten)
 
 
-def test_a_crash_is_one_line_and_a_traceback_for_programmers(installed, changed):
-    changed("mainscripts/Sorter.py", "\n\ndef _undo(input_path):\n    raise KeyError('no journal')\n", at_end=True)
-    changed("DFLIMG/DFLJPG.py", "import nothing_of_this_name\n")
-    code, output, details = installed.self_test()
-    assert code == 1
-    undo, face = failures(output)
-    assert undo == "Sorting by best faces: FAILED (KeyError: 'no journal')"
+def test_a_crash_is_one_line_and_a_traceback_for_programmers(bad):
+    _, output, details = bad
+    found = [line for line in failures(output) if "FAILED" in line]
+    assert "Sorting by best faces: FAILED (KeyError: 'no journal')" in found
+    face, = [line for line in found if line.startswith("Reading and saving a face: ")]
     assert face.startswith("Reading and saving a face: FAILED (ModuleNotFoundError: ")
     assert "Traceback" in details and "in _undo" in details
+
+
+def test_a_command_line_that_fails_is_found(bad):
+    _, output, details = bad
+    line, = [line for line in failures(output) if line.startswith("Starting")]
+    assert line == ("Starting main.py as the .bat files do, method 5: WRONG: the command ended with "
+                    "code 4: /!\\ No sort today.")
+    assert "more" in details
+
+
+def test_nothing_else_is_told_of_a_bad_tree(bad):
+    assert len(failures(bad[1])) == 7       # brightness, one face, absolute twice, best, the face, the command
 
 
 def test_a_kernel_that_does_not_compile_is_found(installed, changed):
@@ -285,15 +321,6 @@ sort_func_methods['motion-blur'] = ('motion_blur', _sort_without_compiler)
     assert "Sorting" not in output
 
 
-def test_a_command_line_that_fails_is_found(installed, changed):
-    changed("main.py", "import sys\nprint('/!\\\\ No sort today.')\nprint('more')\nsys.exit(4)\n")
-    code, output, details = installed.self_test()
-    assert code == 1
-    assert failures(output) == ["Starting main.py as the .bat files do, method 5: WRONG: the command ended with "
-                                "code 4: /!\\ No sort today."]
-    assert "more" in details
-
-
 def test_a_missing_numba(installed, tmp_path):
     (tmp_path / "numba.py").write_text(NO_NUMBA)
     for words in ([], ["--kernels-only"]):
@@ -306,16 +333,16 @@ def test_a_missing_numba(installed, tmp_path):
 
 def test_which_methods_need_numba(installed, folders, tmp_path):
     (tmp_path / "numba.py").write_text(NO_NUMBA)
+    asked = [(method, folder) for folder in ("few", "many") for method in SORT_METHODS]
+    jobs = [["sort", "--input-dir", str(folders / folder), "--by", method, "--dry-run", "--yes"]
+            + WORDS.get(method, [[]])[0] for method, folder in asked]
+    code, output = installed.run("-c", ALL_IN_ONE, str(installed.place), str(installed.tree / "main.py"),
+                                 json.dumps(jobs), PYTHONPATH=str(tmp_path))
+    assert code == 0, output
     failed = {"few": [], "many": []}
-    for method in SORT_METHODS:
-        for folder in failed:
-            if folder == "many" and method in failed["few"]:
-                continue
-            code, output = installed.run(
-                str(installed.tree / "main.py"), "sort", "--input-dir", str(folders / folder), "--by", method,
-                "--dry-run", "--yes", *WORDS.get(method, [[]])[0], PYTHONPATH=str(tmp_path))
-            if code or "cannot be measured" in output:
-                failed[folder].append(method)
+    for (method, folder), (said, ending) in zip(asked, ended(output)):
+        if (ending[0] or "cannot be measured" in said) and method not in failed["few"]:
+            failed[folder].append(method)
     for path in installed.temp.iterdir():            # what main.py keeps of each error
         path.unlink()
     from accel import compat

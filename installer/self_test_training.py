@@ -1,0 +1,24 @@
+"""The training of an installed tree: the kernels of its samples' colours compiled, so that no later training has to."""
+
+SIDE = 32       # px
+
+
+def compile_training(report):
+    """Change the colours of a small picture in every way that a training may ask for, and say so."""
+    title = "Compiling: colours of training"
+    report.say(title + " ...")
+    report.check(title, _compile)
+
+
+def _compile():
+    import numpy as np
+    from accel.training import colours
+    random = np.random.RandomState(9)
+    image, target = random.random_sample((2, SIDE, SIDE, 3)).astype(np.float32)
+    before = np.random.get_state()
+    try:
+        for mode in colours.MODES:
+            colours.transfer(mode, image, target)
+    finally:
+        np.random.set_state(before)
+    colours.shift_hsv(image, 0.1, random)
