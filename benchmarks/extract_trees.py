@@ -7,11 +7,10 @@ which one has the overlay laid over it; without one, the overlay stands on its o
 import os
 import shutil
 
-from benchmarks import marker_frames, marker_networks, merge_trees, portrait_frames, stock_tree, table_networks
+from benchmarks import files, marker_frames, marker_networks, merge_trees, portrait_frames, stock_tree, table_networks
 
 TABLE, MARKERS, OWN = "table", "markers", "own"       # whose answers the networks give
 WEIGHTS = ("S3FD.npy", "2DFAN.npy")                   # what faces up to whole_face need
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 # --- trees -----------------------------------------------------------------------------------
@@ -54,19 +53,18 @@ def write_weights(folder):
 
 def has_weights(tree):
     """Whether a DeepFaceLab tree has its networks' weights (bool)."""
-    return all(os.path.isfile(os.path.join(tree, "facelib", name)) for name in WEIGHTS)
+    return not missing_weights(tree)
+
+
+def missing_weights(tree):
+    """The names of the weights that a DeepFaceLab tree lacks (list of str)."""
+    return [name for name in WEIGHTS if not os.path.isfile(os.path.join(tree, "facelib", name))]
 
 
 # --- frames ----------------------------------------------------------------------------------
 
 def frames_folder(folder):
     return os.path.join(folder, "data_src")
-
-
-def frame_names(folder):
-    """The file names of the frames in a folder (sorted list)."""
-    return sorted(entry.name for entry in os.scandir(folder)
-                  if entry.is_file() and entry.name.lower().endswith(IMAGE_SUFFIXES))
 
 
 def make_stamped(folder, count, size, distinct):
@@ -95,7 +93,7 @@ def make_markers(folder, count, size):
 def find_own(path):
     """The user's frames: (folder, sorted names), None where there are none."""
     folder = os.path.join(path, "data_dst")
-    names = frame_names(folder) if os.path.isdir(folder) else []
+    names = files.image_names(folder)
     return (folder, names) if names else None
 
 

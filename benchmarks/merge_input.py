@@ -8,11 +8,10 @@ import shutil
 import numpy as np
 
 from accel import dfl_jpeg
-from benchmarks import portrait_frames, workspace
+from benchmarks import files, portrait_frames, workspace
 from benchmarks.stock_tree import Unusable
 
 FACE_SIZE = 320
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 PACKED = "faceset.pak"
 LARGE = (1280, 720)            # px: faces cut out of such frames look like real ones
 
@@ -52,7 +51,8 @@ def make(folder, count, size, distinct, faces_from=None):
             face = portrait_frames.aligned_face(picture, marks if large is shot else large_marks, FACE_SIZE)[0]
             faces.append((face, marks))
         else:
-            _give_second_name(frames_folder(folder), "{:05d}.png".format(number % distinct + 1), name)
+            files.give_second_name(os.path.join(frames_folder(folder), "{:05d}.png".format(number % distinct + 1)),
+                                   os.path.join(frames_folder(folder), name))
         face, marks = faces[number % distinct]
         if large is not shot:
             marks = marks + random.normal(0, 0.3, 2)
@@ -61,22 +61,13 @@ def make(folder, count, size, distinct, faces_from=None):
                               workspace.with_metadata(face, metadata))
 
 
-def _give_second_name(folder, name, other):
-    paths = os.path.join(folder, name), os.path.join(folder, other)
-    try:
-        os.link(*paths)
-    except OSError:            # no links here, or not so many of one file
-        shutil.copyfile(*paths)
-
-
 # --- the user's ------------------------------------------------------------------------------
 
 def find_own(path):
     """The user's frames and faces: (workspace, sorted names of frames), None where there are none."""
     if not os.path.isdir(aligned_folder(path)) or not os.listdir(aligned_folder(path)):
         return None
-    names = sorted(entry.name for entry in os.scandir(frames_folder(path))
-                   if entry.is_file() and entry.name.lower().endswith(IMAGE_SUFFIXES))
+    names = files.image_names(frames_folder(path))
     return (path, names) if names else None
 
 

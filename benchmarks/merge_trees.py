@@ -52,6 +52,16 @@ def copy_tree(tree, folder, overlay=False):
     return folder
 
 
+def build_both(folder, stock):
+    """Make the trees of both sides in a new folder: {side: folder of main.py}. Raises OSError.
+
+    stock: a DeepFaceLab tree; None for the overlay alone, of which ours is the only one.
+    """
+    if stock is None:
+        return {"ours": build_tree(os.path.join(folder, "ours"))}
+    return {side: copy_tree(stock, os.path.join(folder, side), overlay=side == "ours") for side in ("baseline", "ours")}
+
+
 def lay_over(source, folder):
     """Copy the Python files below a folder over another one."""
     for above, subfolders, names in os.walk(source):

@@ -137,6 +137,11 @@ def median(samples):
     return statistics.median(samples)
 
 
+def middle(values):
+    """The median of some values, None where there are none or one of them is None."""
+    return None if not values or None in values else median(values)
+
+
 def spread(samples):
     """How far samples lie apart: (largest - smallest) / median (float)."""
     return (max(samples) - min(samples)) / max(median(samples), 1e-9)

@@ -4,9 +4,7 @@ Training only reads them, so many names may be links to one file.
 """
 import os
 
-from benchmarks import stock_tree, train_settings, workspace
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+from benchmarks import files, train_settings, workspace
 
 
 def make_pool(folder, count, size, polygons, progress=None):
@@ -26,15 +24,7 @@ def lay_out(folder, sources, destinations):
         os.makedirs(above)
         for number, path in enumerate(paths):
             suffix = os.path.splitext(path)[1]
-            give_second_name(path, os.path.join(above, "{:05d}_0{}".format(number, suffix)))
-
-
-def give_second_name(path, target):
-    """Link a file, or copy it where that is impossible or it has too many names already."""
-    try:
-        os.link(path, target)
-    except OSError:
-        stock_tree.place(path, target)
+            files.give_second_name(path, os.path.join(above, "{:05d}_0{}".format(number, suffix)))
 
 
 def spread(paths, count):
@@ -59,7 +49,4 @@ def find_own(path):
 
 def image_paths(folder):
     """The images of a folder (sorted list of paths), none if it is not there."""
-    if not os.path.isdir(folder):
-        return []
-    return sorted(entry.path for entry in os.scandir(folder)
-                  if entry.is_file() and entry.name.lower().endswith(IMAGE_SUFFIXES))
+    return [os.path.join(folder, name) for name in files.image_names(folder)]

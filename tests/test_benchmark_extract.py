@@ -1,5 +1,4 @@
 """The benchmark of extraction: frames whose faces are known, trees alike for both, results held to files and pixels."""
-import json
 import os
 import sys
 from pathlib import Path
@@ -9,13 +8,13 @@ import cv2
 import extract_workspace as ew
 import numpy as np
 import pytest
-from benchmark_command import start
+from benchmark_command import no_first_start, of_size, run_here, start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
     sys.path.append(ROOT)
 
-from benchmarks import cases, extract_limit, extract_trees, run, table_networks  # noqa: E402
+from benchmarks import cases, extract_limit, extract_trees, files, table_networks  # noqa: E402
 from benchmarks.cases import extract as extract_cases  # noqa: E402
 from extract_workspace import Shot, contents  # noqa: E402
 from naive import cut as naive_cut  # noqa: E402
@@ -31,7 +30,7 @@ def test_many_frames_of_few_pictures_with_one_face_each(tmp_path):
     extract_trees.make_stamped(str(tmp_path), 7, (160, 90), 3)
     names = ["{:05d}.png".format(number) for number in range(1, 8)]
     folder = tmp_path / "data_src"
-    assert extract_trees.frame_names(str(folder)) == names == sorted(os.listdir(str(folder)))
+    assert files.image_names(str(folder)) == names == sorted(os.listdir(str(folder)))
     assert len({(folder / name).read_bytes() for name in names}) == 3
     rects = {tuple(table_networks.rects_in(cv2.imread(str(folder / name)))) for name in names}
     assert len(rects) == 3 and all(len(found) == 1 for found in rects)
@@ -290,32 +289,53 @@ def test_the_words(tmp_path):
 
 
 def test_quick_run_against_the_oracle(tmp_path):
-    code, out, err, saved = start(tmp_path, "--frames", "3", "--cases", "extract.*")
+    code, out, err, saved = start(tmp_path, "--frames", "2", "--no-picture", "--cases", "extract.*")
     assert code == 0, out + err
     case, = saved["cases"]
-    assert (case["case"], case["equal"], case["frames"]) == ("extract.pipeline", "yes", 3)
-    assert case["limit"]["seconds"] and case["first_seconds"] > 0
+    assert (case["case"], case["equal"], case["frames"]) == ("extract.pipeline", "yes", 2)
+    assert case["limit"]["seconds"] and case["ours"]["seconds"]
     parts = saved["extract_milliseconds_a_frame_in_one_thread"]
-    assert sorted(parts) == sorted(extract_limit.PARTS) and min(parts.values()) > -0.5 and "draw 0." in out
+    assert sorted(parts) == sorted(extract_limit.PARTS)
+    # a part is what remains of two times: on a busy machine it may come out a little below nothing
+    assert "draw {:.1f}".format(parts["draw"]) in out and sum(parts.values()) > 0
 
 
-def quick_words(tmp_path, *further):
-    return ["--quick", "--frames", "2", "--json", str(tmp_path / "r.json"), "--cases", "extract.pipeline"] + list(
-        further)
+@pytest.fixture
+def small(monkeypatch):
+    """Small frames, and no parts measured."""
+    of_size(monkeypatch, extract_cases.Extract, size=(320, 180))
+    monkeypatch.setattr(extract_cases.Extract, "measure_parts", lambda *given: None)
 
 
-def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys):
+QUICK = ("--frames", "2", "--cases", "extract.pipeline")
+
+
+def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys, small):
     real = extract_cases.naive_command
     monkeypatch.setattr(extract_cases, "naive_command", lambda *given: real(*given) + ["--image-size", "256"])
-    monkeypatch.setattr(extract_cases.Extract, "measure_parts", lambda *given: None)
-    assert run.main(quick_words(tmp_path)) == 1
-    assert "DIFFER" in capsys.readouterr().out
-    assert json.loads((tmp_path / "r.json").read_text())["cases"][0]["equal"] == "NO"
+    code, saved = run_here(tmp_path, monkeypatch, *QUICK)
+    assert code == 1 and "DIFFER" in capsys.readouterr().out and saved["cases"][0]["equal"] == "NO"
 
 
-def test_a_baseline_that_makes_no_frame_has_failed(tmp_path, stock, monkeypatch, capsys):
-    monkeypatch.setattr(extract_cases.Extract, "measure_parts", lambda *given: None)
-    assert run.main(quick_words(tmp_path, "--stock", str(stock))) == 1
+def test_a_baseline_that_makes_no_frame_has_failed(tmp_path, stock, monkeypatch, capsys, small):
+    no_first_start(monkeypatch)
+    code, saved = run_here(tmp_path, monkeypatch, "--stock", str(stock), *QUICK)
     out = capsys.readouterr().out
-    assert "No frame came out.\nNo TensorFlow here" in out and "DIFFER" not in out
-    assert json.loads((tmp_path / "r.json").read_text())["cases"][0]["ours"]["seconds"]
+    assert code == 1 and "No frame came out.\nNo TensorFlow here" in out and "DIFFER" not in out
+    assert saved["cases"][0]["ours"]["seconds"]
+
+
+@pytest.mark.parametrize("own, weights, told", [
+    (False, True, "no frames in data_dst"), (True, None, "only with --stock"),
+    (True, False, "lacks S3FD.npy in facelib"), (True, True, None)])
+def test_why_own_frames_are_not_extracted_is_one_line(tmp_path, stock, capsys, own, weights, told):
+    if own:
+        (tmp_path / "data_dst").mkdir()
+        (tmp_path / "data_dst" / "1.png").write_bytes(b"")
+    if not weights:
+        (stock / "facelib" / "S3FD.npy").unlink()
+    bench = SimpleNamespace(stock=None if weights is None else SimpleNamespace(tree=str(stock)),
+                            arguments=SimpleNamespace(workspace=str(tmp_path)))
+    extract_cases.Extract(bench).check()
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == (told is not None) and (told or "") in err

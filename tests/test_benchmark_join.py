@@ -1,5 +1,4 @@
 """The benchmark of join: frames that give an encoder work, results compared as they are seen, one ffmpeg for all."""
-import json
 import os
 import shutil
 import signal
@@ -7,11 +6,12 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from benchmark_command import RUN, start
+from benchmark_command import RUN, contents, no_first_start, of_size, run_here, start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
@@ -26,12 +26,6 @@ from naive import join as naive_join  # noqa: E402
 FFMPEG = tools.find().ffmpeg
 SIZE = (128, 72)
 COUNT = 12
-
-
-def contents(folder):
-    """{path: bytes} of all files below a folder."""
-    return {str(path.relative_to(str(folder))): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -233,8 +227,10 @@ def test_one_ffmpeg_for_all(tmp_path, monkeypatch):
     assert os.access(mine, os.X_OK)
 
 
-def quick_words(tmp_path, *further):
-    return ["--quick", "--frames", "3", "--json", str(tmp_path / "r.json")] + list(further)
+@pytest.fixture
+def small(monkeypatch):
+    of_size(monkeypatch, join_cases.Join, size=SIZE)
+    monkeypatch.setattr(join_cases, "SIZE_FOR_ORACLE", SIZE)
 
 
 @pytest.fixture
@@ -247,9 +243,8 @@ def test_no_ffmpeg_is_told(tmp_path, monkeypatch, capsys):
     def none():
         raise host.UserError("ffmpeg is missing.")
     monkeypatch.setattr(tools, "find", none)
-    assert run.main(quick_words(tmp_path, "--cases", "join.720p-png")) == 1
-    assert "ffmpeg is missing." in capsys.readouterr().out
-    saved = json.loads((tmp_path / "r.json").read_text())
+    code, saved = run_here(tmp_path, monkeypatch, "--frames", "3", "--cases", "join.720p-png")
+    assert code == 1 and "ffmpeg is missing." in capsys.readouterr().out
     assert saved["encoders"] is None and saved["cases"][0]["ratio"] is None
 
 
@@ -260,41 +255,45 @@ def stock(folder, code):
     return str(folder)
 
 
-def test_no_ffprobe_is_told(tmp_path, monkeypatch, capsys, few_encoders):
+def test_no_ffprobe_is_told(tmp_path, monkeypatch, capsys, few_encoders, small):
     found = tools.find()._replace(ffprobe=None)
     monkeypatch.setattr(join_cases, "find_tools", lambda *_: found)
     tree = stock(tmp_path / "stock", "raise SystemExit('started')")
-    assert run.main(quick_words(tmp_path, "--cases", "join.720p-jpg", "--stock", tree)) == 1
+    no_first_start(monkeypatch)
+    words = ("--frames", "3", "--cases", "join.720p-jpg", "--stock", tree)
+    assert run_here(tmp_path, monkeypatch, *words)[0] == 1
     out = capsys.readouterr().out
     assert "DeepFaceLab needs ffprobe beside ffmpeg" in out and "started" not in out
 
 
-def test_a_baseline_that_makes_no_video_has_failed(tmp_path, monkeypatch, capsys, few_encoders):
+def test_a_baseline_that_makes_no_video_has_failed(tmp_path, monkeypatch, capsys, few_encoders, small):
     monkeypatch.setattr(join_cases, "find_tools", lambda *_: tools.find()._replace(ffprobe="ffprobe"))
     tree = stock(tmp_path / "stock", "print('ffmpeg fail')")
-    assert run.main(quick_words(tmp_path, "--cases", "join.720p-jpg,join.start*", "--stock", tree)) == 1
+    no_first_start(monkeypatch)
+    words = ("--frames", "3", "--cases", "join.720p-jpg,join.start*", "--stock", tree)
+    code, saved = run_here(tmp_path, monkeypatch, *words)
     out = capsys.readouterr().out
     assert out.count("No video came out.\nffmpeg fail") == 2 and "DIFFER" not in out
-    assert [case["equal"] for case in json.loads((tmp_path / "r.json").read_text())["cases"]] == [None, None]
+    assert code == 1 and [case["equal"] for case in saved["cases"]] == [None, None]
 
 
-def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys, few_encoders):
+def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys, few_encoders, small):
     real = join_cases.naive_command
     monkeypatch.setattr(join_cases, "naive_command", lambda given, stage, ffmpeg: real(
         given._replace(rate=Fraction(30)), stage, ffmpeg))
-    assert run.main(quick_words(tmp_path, "--cases", "join.720p-jpg")) == 1
-    assert "DIFFER" in capsys.readouterr().out
-    assert json.loads((tmp_path / "r.json").read_text())["cases"][0]["equal"] == "NO"
+    code, saved = run_here(tmp_path, monkeypatch, "--frames", "3", "--cases", "join.720p-jpg")
+    assert code == 1 and "DIFFER" in capsys.readouterr().out and saved["cases"][0]["equal"] == "NO"
 
 
 # --- the command -----------------------------------------------------------------------------
 
 def test_quick_run_against_the_oracle(tmp_path):
-    names = ["join.720p-png", "join.720p-jpg", "join.start-20000"]
-    code, out, err, saved = start(tmp_path, "--frames", "4", "--cases", ",".join(names + ["sort.start"]))
+    names = ["join.720p-jpg", "join.start-20000"]
+    chosen = ",".join(names + ["sort.start"])
+    code, out, err, saved = start(tmp_path, "--frames", "4", "--no-picture", "--cases", chosen)
     assert code == 0, out + err
     assert [case["case"] for case in saved["cases"]] == ["sort.start"] + names
-    assert [case["unit"] for case in saved["cases"]] == ["faces"] + 3 * ["frames"]
+    assert [case["unit"] for case in saved["cases"]] == ["faces"] + 2 * ["frames"]
     assert all(case["equal"] == "yes" and case["frames"] == 4 for case in saved["cases"][1:])
     assert all(case["limit"]["seconds"] for case in saved["cases"])
     assert saved["faces_from"].startswith("generated") and saved["frames_from"].startswith("generated")
@@ -302,26 +301,36 @@ def test_quick_run_against_the_oracle(tmp_path):
     assert "faces/frames" in out.splitlines()[0] and "Encoders that work here: libx264" in out
 
 
-def test_own_frames_are_copied_and_never_changed(tmp_path):
+def test_png_frames(tmp_path, monkeypatch, few_encoders, small):
+    code, saved = run_here(tmp_path, monkeypatch, "--frames", "3", "--cases", "join.720p-png")
+    assert code == 0 and [case["equal"] for case in saved["cases"]] == ["yes"]
+
+
+def test_large_frames_are_for_deepfacelab_only():
+    def applying(stock):
+        join = join_cases.Join(SimpleNamespace(stock=stock))
+        return {case.name for case in join_cases.CASES if join.applies(case)}
+    assert applying(True) - applying(None) == {"join.2160p-png", "join.2160p-jpg"}
+    assert "join.720p-png" in applying(None)
+
+
+def test_own_frames_are_copied_and_never_changed(tmp_path, monkeypatch, few_encoders):
     own = tmp_path / "мой проект"
     frames.make_frames(str(own / "data_dst" / "merged"), 9, (80, 60), ".jpg")
     (own / "data_dst" / "merged" / "1.png").write_bytes(b"left over")
     frames.make_reference(FFMPEG, str(own / "data_dst.mkv"), 9)
     before = contents(own)
-    code, out, err, saved = start(tmp_path, "--frames", "5", "--cases", "join.*", "--workspace", str(own))
-    assert code == 0, out + err
-    assert [(case["case"], case["frames"], case["equal"]) for case in saved["cases"]] == [
+    code, saved = run_here(tmp_path, monkeypatch, "--frames", "5", "--cases", "join.*", "--workspace", str(own))
+    assert code == 0 and [(case["case"], case["frames"], case["equal"]) for case in saved["cases"]] == [
         ("join.own", 5, "yes"), ("join.start-20000", 5, "yes")]
     assert saved["frames_from"] == "user"
     assert contents(own) == before
 
 
-def test_all_own_frames_when_there_are_few(tmp_path, few_encoders):
+def test_all_own_frames_when_there_are_few(tmp_path, monkeypatch, few_encoders):
     frames.make_frames(str(tmp_path / "data_dst" / "merged"), 3, (81, 61), ".png")     # odd: 4:2:0 is padded or cut
     frames.make_reference(FFMPEG, str(tmp_path / "data_dst.mp4"), 3)
-    words = ["--quick", "--cases", "join.own", "--workspace", str(tmp_path), "--json", str(tmp_path / "r.json")]
-    run.main(words)
-    case, = json.loads((tmp_path / "r.json").read_text())["cases"]
+    case, = run_here(tmp_path, monkeypatch, "--cases", "join.own", "--workspace", str(tmp_path))[1]["cases"]
     assert case["frames"] == 3 and case["ours"]["seconds"] and case["limit"]["seconds"]
 
 
@@ -329,24 +338,27 @@ def test_all_own_frames_when_there_are_few(tmp_path, few_encoders):
     (["--cases", "join.own"], "join.own cannot be measured"),
     (["--cases", "join.*", "--workspace", "nowhere"], "no folder nowhere"),
 ])
-def test_wrong_words_are_one_line(tmp_path, words, told):
-    code, out, err, _ = start(tmp_path, *words)
+def test_wrong_words_are_one_line(tmp_path, monkeypatch, capsys, words, told):
+    code, _ = run_here(tmp_path, monkeypatch, *words)
+    out, err = capsys.readouterr()
     assert code == 2 and out == ""
     assert len(err.splitlines()) == 1 and told in err
 
 
-def test_faces_without_frames_leave_join_with_its_own(tmp_path, few_encoders, capsys):
-    words = quick_words(tmp_path, "--cases", "join.720p-jpg", "--workspace", str(tmp_path))
-    assert run.main(words) == 0
+def test_faces_without_frames_leave_join_with_its_own(tmp_path, capsys):
+    join = join_cases.Join(SimpleNamespace(stock=None, arguments=SimpleNamespace(workspace=str(tmp_path))))
+    join.check()
+    assert "join.720p-jpg" in [case.name for case in join.CASES if join.applies(case)]
     assert "no frames in data_dst/merged" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process gets Ctrl-C alone there")
-@pytest.mark.parametrize("moment", ["making", "first start"])
-def test_an_interrupt_leaves_nothing(tmp_path, moment):
+@pytest.mark.parametrize("moment, count", [("making", 40), ("first start", 8)])
+def test_an_interrupt_leaves_nothing(tmp_path, moment, count):
     place = tmp_path / "place"
     place.mkdir()
-    process = subprocess.Popen(RUN + ["--cases", "join.2160p-png", "--json", str(tmp_path / "r.json")],
+    words = ["--cases", "join.720p-png", "--frames", str(count), "--json", str(tmp_path / "r.json")]
+    process = subprocess.Popen(RUN + words,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True,
                                env=dict(os.environ, TMPDIR=str(place), TEMP=str(place), TMP=str(place)))
     try:

@@ -3,29 +3,24 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from benchmark_command import start
+from benchmark_command import contents, no_first_start, of_size, run_here, start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
     sys.path.append(ROOT)
 
 from accel import landmarks as alignment  # noqa: E402
-from benchmarks import cases, merge_input, merge_trees, portrait_frames, run  # noqa: E402
+from benchmarks import cases, merge_input, merge_trees, portrait_frames  # noqa: E402
 from benchmarks.cases import merge as merge_cases  # noqa: E402
 from naive import merge as naive_merge  # noqa: E402
 from naive import metadata as naive_metadata  # noqa: E402
 
 GOLDEN = Path(ROOT, "tests", "data", "merge")
-
-
-def contents(folder):
-    """{path: bytes} of all files below a folder."""
-    return {str(path.relative_to(str(folder))): path.read_bytes() for path in sorted(Path(str(folder)).rglob("*"))
-            if path.is_file()}
 
 
 # --- frames -----------------------------------------------------------------------------------
@@ -243,35 +238,46 @@ def test_a_merge_has_begun(tmp_path):
 # --- the command ------------------------------------------------------------------------------
 
 def test_quick_run_against_the_oracle(tmp_path):
-    names = ["merge.prepare", "merge.seamless"]
-    code, out, err, saved = start(tmp_path, "--frames", "2", "--cases", ",".join(names))
+    code, out, err, saved = start(tmp_path, "--frames", "2", "--no-picture", "--cases", "merge.prepare")
     assert code == 0, out + err
-    assert [case["case"] for case in saved["cases"]] == names
+    assert [case["case"] for case in saved["cases"]] == ["merge.prepare"]
     assert all(case["equal"] == "yes" and case["frames"] == 2 and case["limit"]["seconds"] for case in saved["cases"])
     assert saved["merge"]["merge.prepare of ours"]["seconds_from_model_to_first_face"] > 0
 
 
-def test_own_frames_are_copied_and_never_changed(tmp_path):
+def test_frames_are_compared_pixel_by_pixel(tmp_path, monkeypatch):
+    of_size(monkeypatch, merge_cases.Merge, naive_size=(320, 180))
+    code, saved = run_here(tmp_path, monkeypatch, "--frames", "2", "--cases", "merge.seamless")
+    case, = saved["cases"]
+    assert code == 0 and (case["equal"], case["frames"], case["title"]) == ("yes", 2, "seamless, 320x180")
+
+
+def test_large_frames_are_for_deepfacelab_only():
+    def applying(stock):
+        merge = merge_cases.Merge(SimpleNamespace(stock=stock))
+        return {case.name: merge.title(case) for case in merge_cases.CASES if merge.applies(case)}
+    assert sorted(applying(None)) == ["merge.720p", "merge.prepare", "merge.seamless"]
+    assert sorted(applying(True)) == ["merge.2160p", "merge.720p", "merge.prepare", "merge.seamless"]
+    assert [applying(stock)["merge.seamless"] for stock in (None, True)] == [
+        "seamless, 1280x720", "seamless, 3840x2160"]
+
+
+def test_own_frames_are_copied_and_never_changed(tmp_path, monkeypatch):
     own = tmp_path / "мой проект"
     merge_input.make(str(own), 3, (160, 90), 3)
     before = contents(own)
-    code, out, err, saved = start(tmp_path, "--frames", "2", "--cases", "merge.own", "--workspace", str(own))
-    assert code == 0, out + err
+    code, saved = run_here(tmp_path, monkeypatch, "--frames", "2", "--cases", "merge.own", "--workspace", str(own))
     case, = saved["cases"]
-    assert case["frames"] == 2 and case["ours"]["seconds"] and "baseline" not in case
+    assert code == 0 and case["frames"] == 2 and case["ours"]["seconds"] and "baseline" not in case
     assert saved["merge_frames_from"] == "user" and contents(own) == before
-
-
-def quick_words(tmp_path, *further):
-    return ["--quick", "--frames", "2", "--json", str(tmp_path / "r.json")] + list(further)
 
 
 def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys):
     real = merge_cases.naive_command
     monkeypatch.setattr(merge_cases, "naive_command", lambda *given: real(*given) + ["--blur", "60"])
-    assert run.main(quick_words(tmp_path, "--cases", "merge.720p")) == 1
-    assert "DIFFER" in capsys.readouterr().out
-    assert json.loads((tmp_path / "r.json").read_text())["cases"][0]["equal"] == "NO"
+    of_size(monkeypatch, merge_cases.Merge, naive_size=(320, 180))
+    code, saved = run_here(tmp_path, monkeypatch, "--frames", "1", "--cases", "merge.720p")
+    assert code == 1 and "DIFFER" in capsys.readouterr().out and saved["cases"][0]["equal"] == "NO"
 
 
 def test_a_baseline_that_makes_no_frame_has_failed(tmp_path, monkeypatch, capsys):
@@ -281,8 +287,9 @@ def test_a_baseline_that_makes_no_frame_has_failed(tmp_path, monkeypatch, capsys
     build, copy = merge_trees.build_tree, merge_trees.copy_tree
     monkeypatch.setattr(merge_trees, "copy_tree", lambda tree, folder, overlay=False:
                         build(folder) if overlay else copy(tree, folder))
+    no_first_start(monkeypatch)
     monkeypatch.setattr(merge_cases.Merge, "environment", lambda self, case, side: {"NUMBA_CACHE_DIR": ""})
-    assert run.main(quick_words(tmp_path, "--cases", "merge.prepare", "--stock", str(stock))) == 1
+    assert run_here(tmp_path, monkeypatch, "--frames", "2", "--cases", "merge.prepare", "--stock", str(stock))[0] == 1
     out = capsys.readouterr().out
     assert "No frame came out.\nError while merging" in out and "DIFFER" not in out
 

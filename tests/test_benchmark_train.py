@@ -1,6 +1,5 @@
 """The benchmark of training: faces as many as wished, samples from seeds, results held to the bit."""
 import errno
-import json
 import os
 import sys
 from pathlib import Path
@@ -9,13 +8,13 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from benchmark_command import start
+from benchmark_command import run_here, start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
     sys.path.append(ROOT)
 
-from benchmarks import cases, run, timing, train_driver, train_generator, train_input, train_limit  # noqa: E402
+from benchmarks import cases, timing, train_driver, train_generator, train_input, train_limit  # noqa: E402
 from benchmarks import train_settings  # noqa: E402
 from benchmarks.cases import train as train_cases  # noqa: E402
 from benchmarks.stock_tree import Unusable  # noqa: E402
@@ -273,7 +272,6 @@ def test_who_takes_part():
     own = [["a"], ["b"]]
     assert bench().sides(LOAD) == bench(stock=True, own=own).sides(LOAD) == ["baseline", "ours", "limit"]
     assert bench(own=own).sides(LOAD) == ["ours", "limit"]              # the oracle unpickles what it is given
-    assert bench(stock=True).starts_cold(LOAD) and not bench().starts_cold(LOAD)
     assert bench().is_strict() and bench(stock=True).is_strict()
     assert not bench(stock=True, stock_python="other").is_strict()
 
@@ -314,13 +312,12 @@ def test_the_limits(space, monkeypatch):
 # --- the command ------------------------------------------------------------------------------
 
 def test_quick_run_against_the_oracle(tmp_path):
-    code, out, err, saved = start(tmp_path, "--cases", "train.*")
+    code, out, err, saved = start(tmp_path, "--no-picture", "--cases", "train.*")
     assert code == 0, out + err
     assert [case["case"] for case in saved["cases"]] == ["train.load", "train.samples", "train.wait"]
     assert [case["equal"] for case in saved["cases"]] == ["yes"] * 3
     assert all(case[side]["seconds"] for case in saved["cases"] for side in ("ours", "limit"))
-    assert all("first_seconds" not in case for case in saved["cases"])
-    told, = saved["train"]["train.wait of ours"]
+    told = saved["train"]["train.wait of ours"][-1]        # the first of two may have compiled
     assert told["faces"] == 8 and 0 <= told["waited"] < told["seconds"] and told["start"] > 0.1
     assert told["seconds"] == pytest.approx(saved["cases"][2]["ours"]["seconds"][0], abs=1e-3)
     for words in ("train.load: loading alone", "train.samples: samples a second", "train.wait: of the time"):
@@ -331,7 +328,5 @@ def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys):
     def other_size(python, tree, case, source, stage, settings):
         return train_cases.naive_command(case, source, stage, settings._replace(resolution=64))
     monkeypatch.setattr(train_cases, "driver_command", other_size)
-    words = ["--quick", "--faces", "4", "--json", str(tmp_path / "r.json"), "--cases", "train.samples"]
-    assert run.main(words) == 1
-    assert "DIFFER" in capsys.readouterr().out
-    assert json.loads((tmp_path / "r.json").read_text())["cases"][0]["equal"] == "NO"
+    code, saved = run_here(tmp_path, monkeypatch, "--faces", "4", "--cases", "train.samples")
+    assert code == 1 and "DIFFER" in capsys.readouterr().out and saved["cases"][0]["equal"] == "NO"

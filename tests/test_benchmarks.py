@@ -13,6 +13,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from benchmark_command import RUN, content, contents, row, run_here, start
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
@@ -23,14 +24,7 @@ from benchmarks import cases, report, run, timing, workspace  # noqa: E402
 from benchmarks.cases import sort as sort_cases  # noqa: E402
 from naive import metadata as naive_metadata  # noqa: E402
 
-RUN = [sys.executable, os.path.join(ROOT, "benchmarks", "run.py")]
 SECOND_PERSON_SEED = 4
-
-
-def contents(folder):
-    """{name: bytes} of all files below a folder."""
-    return {str(path.relative_to(str(folder))): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file()}
 
 
 def metadata_of(path):
@@ -315,19 +309,9 @@ def test_median_and_spread():
 
 # --- the report ------------------------------------------------------------------------------
 
-def row(**changes):
-    made = {"case": "sort.blur", "unit": "faces", "faces": 500, "baseline_kind": "DeepFaceLab", "equal": "yes",
-            "goal": {"ratio": 60, "faces": 500, "limit_share": None},
-            "baseline": {"seconds": [98.7], "megabytes": 900.0},
-            "ours": {"seconds": [1.5, 1.4, 1.7], "megabytes": 210.4},
-            "limit": {"seconds": [1.0, 1.0, 1.1], "megabytes": None}, "first_seconds": 9.25}
-    made.update(changes)
-    return made
-
-
 def test_a_line_of_the_table():
-    assert report.cells(row()) == ["sort.blur", "500", "98.7 n=1", "1.50  20%", "65.8x", "yes", "60x +",
-                                   "1.00  10%", "9.25", "900/210"]
+    assert report.cells(row()) == ["sort.blur", "500", "98.7 n=1", "900", "1.50  20%", "210", "65.8x", "yes", "60x +",
+                                   "1.00  10%", "9.25", "blur"]
 
 
 @pytest.mark.parametrize("changes, mark", [
@@ -346,61 +330,72 @@ def test_goal_mark(changes, mark):
 def test_no_ratio_for_results_that_differ():
     for changes in (dict(equal="NO"), dict(equal=None), dict(ours=None), dict(baseline=None)):
         assert report.ratio(row(**changes)) is None
-        assert "x" not in report.cells(row(**changes))[4]
+        assert report.cells(row(**changes))[6] == "-"
 
 
-def test_table_and_json(tmp_path):
+def test_table_and_notes():
     rows = [row(), row(case="sort.hue", equal="ties"), row(case="sort.final", ours=None, ours_failed="boom")]
     text = report.table(rows)
     lines = text.splitlines()
     assert len(lines) == 5 and text.encode("ascii")
-    assert len({len(line) for line in lines[:2]}) == 1
+    assert len({len(line) for line in lines[2:4]}) == 1
     assert "failed" in lines[4] and "ties" in lines[3]
-    assert "random in DeepFaceLab" in report.notes(rows, "DeepFaceLab")
-    assert "NOT DeepFaceLab" in report.notes(rows, "naive oracle")
-    told = report.environment({"ours": report.versions(sys.executable), "DeepFaceLab": {}})
-    assert "numpy " + np.__version__ in told.splitlines()[1] and "unknown" in told.splitlines()[2]
-    report.write_json(str(tmp_path / "r.json"), rows, {"baseline": "DeepFaceLab"})
-    saved = json.loads((tmp_path / "r.json").read_text())
-    assert saved["cases"][0]["ratio"] == pytest.approx(65.8)
-    assert saved["cases"][0]["ours"]["seconds"] == [1.5, 1.4, 1.7]
-    assert saved["machine"]["processor"] and saved["machine"]["cores"] >= 1
+    assert "random in DeepFaceLab" in report.notes(content(*rows))
+    assert "random in DeepFaceLab" not in report.notes(content(row(), notes=["a step says so"]))
+    assert report.notes(content(row(), notes=["a step says so"])).endswith("\na step says so")
+    assert "NOT DeepFaceLab" in report.notes(content(row(baseline_kind="naive oracle")))
+    assert report.environment(content()).splitlines() == [
+        "Some CPU, 2 cores, An OS", "DeepFaceLab: unknown versions", "ours: python 3.6.8, numpy 1.19.3"]
+    assert report.versions(sys.executable)["numpy"] == np.__version__ and report.versions("no-such-python") == {}
+    assert report.machine()["processor"] and report.machine()["cores"] >= 1
+
+
+def test_steps_stand_apart_in_the_table():
+    lines = report.table([row(), row(case="join.own", step="join", unit="frames", frames=3,
+                                     goal={"ratio": 1, "frames": 3, "limit_share": None})]).splitlines()
+    assert lines[3] == "" and "faces/frames" in lines[0]
+    assert [line.split()[0] for line in (lines[2], lines[4])] == ["sort.blur", "join.own"]
+
+
+def test_markdown():
+    rows = [row(), row(title="a | b", baseline={"seconds": [2.0], "megabytes": 1400}, limit=None, faces=12000),
+            row(case="merge.720p", title="1280x720", step="merge", baseline_kind="naive oracle", ours=None,
+                ours_failed="boom", equal=None)]
+    first, second = report.markdown(rows).split("\n\n")
+    assert first.splitlines() == [
+        "| sort | faces | DeepFaceLab | memory | here | memory | ratio | equal | limit | first start |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| blur | 500 | 98.7 s | 900 MB | 1.50 s | 210 MB | 66x | yes | 1.00 s | 9.25 s |",
+        "| a \\| b | 12,000 | 2.00 s | 1.4 GB | 1.50 s | 210 MB | 1.3x | yes |  | 9.25 s |"]
+    assert second.startswith("| merge | faces | naive oracle |") and "| failed |" in second
 
 
 # --- the command -----------------------------------------------------------------------------
 
-def start(tmp_path, *words):
-    """Run the benchmark as a user does: (exit code, stdout, stderr, JSON or None); leaves nothing behind."""
-    place, samples = tmp_path / "place", tmp_path / "results.json"
-    place.mkdir(exist_ok=True)
-    process = subprocess.Popen(RUN + ["--json", str(samples)] + list(words), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, universal_newlines=True,
-                               env=dict(os.environ, TMPDIR=str(place), TEMP=str(place), TMP=str(place)))
-    out, err = process.communicate()
-    assert list(place.iterdir()) == []
-    return process.returncode, out, err, json.loads(samples.read_text()) if samples.exists() else None
-
-
 def test_quick_run_against_the_oracles(tmp_path):
-    names = ("sort.start", "sort.face-yaw", "sort.brightness", "sort.oneface", "limit.heads", "limit.decode")
-    code, out, err, saved = start(tmp_path, "--quick", "--faces", "16", "--cases", ",".join(names))
+    names = ("sort.start", "sort.brightness", "sort.oneface", "limit.heads")
+    code, out, err, saved = start(tmp_path, "--faces", "8", "--cases", ",".join(names))
     assert code == 0, out + err
     assert [case["case"] for case in saved["cases"]] == list(names)
-    assert [case["equal"] for case in saved["cases"]] == [None, "yes", "yes", "yes", None, None]
+    assert [case["equal"] for case in saved["cases"]] == [None, "yes", "yes", None]
+    assert {case["step"] for case in saved["cases"]} == {"sort"} and saved["cases"][2]["title"] == "one face in image"
     assert saved["baseline"] == "naive oracle" and "NOT DeepFaceLab" in out
     assert saved["versions"]["ours"]["numpy"] == np.__version__
     assert all(case["limit"]["seconds"] for case in saved["cases"])
     assert "run 1 of 1" in err and "Traceback" not in out + err
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "results.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in page and "one face in image" in page and str(tmp_path) not in page
 
 
-def test_own_faces_are_copied_and_never_changed(tmp_path):
+def test_own_faces_are_copied_and_never_changed(tmp_path, monkeypatch):
     own = tmp_path / "мои лица" / "data_src" / "aligned"
     workspace.make_faceset(str(own), 12, size=64, non_dfl=1)
     (own / "notes.txt").write_text("mine")
     before = contents(own), {path.name: path.stat().st_mtime_ns for path in own.iterdir()}
-    code, out, err, saved = start(tmp_path, "--workspace", str(tmp_path / "мои лица"), "--faces", "8",
-                                  "--quick", "--cases", "sort.hue,sort.face-pitch")
-    assert code == 0, out + err
+    code, saved = run_here(tmp_path, monkeypatch, "--workspace", str(tmp_path / "мои лица"), "--faces", "8",
+                           "--cases", "sort.face-pitch,sort.black")
+    assert code == 0
     assert [case["faces"] for case in saved["cases"]] == [8, 8]
     assert saved["faces_from"] == "user"
     assert before == (contents(own), {path.name: path.stat().st_mtime_ns for path in own.iterdir()})
@@ -413,9 +408,10 @@ def test_own_faces_are_copied_and_never_changed(tmp_path):
     (["--workspace", "nowhere"], "no faces"),
     (["--cases", "sort.nothing"], "sort.nothing"),
 ])
-def test_wrong_words_are_one_line(tmp_path, words, told):
-    code, out, err, _ = start(tmp_path, *words)
-    assert code == 2 and out == ""
+def test_wrong_words_are_one_line(tmp_path, monkeypatch, capsys, words, told):
+    code, saved = run_here(tmp_path, monkeypatch, *words)
+    out, err = capsys.readouterr()
+    assert code == 2 and out == "" and saved is None
     assert len(err.splitlines()) == 1 and told in err
 
 
@@ -423,7 +419,7 @@ def test_wrong_words_are_one_line(tmp_path, words, told):
 def test_an_interrupt_leaves_nothing(tmp_path, number, code):
     place = tmp_path / "place"
     place.mkdir()
-    process = subprocess.Popen(RUN + ["--cases", "sort.final", "--json", str(tmp_path / "r.json")],
+    process = subprocess.Popen(RUN + ["--cases", "sort.final", "--faces", "6", "--json", str(tmp_path / "r.json")],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True,
                                env=dict(os.environ, TMPDIR=str(place), TEMP=str(place), TMP=str(place)))
     try:
@@ -441,8 +437,8 @@ def test_an_interrupt_leaves_nothing(tmp_path, number, code):
     assert list(place.iterdir()) == [] and not (tmp_path / "r.json").exists()
 
 
-def quick_words(tmp_path, *names):
-    return ["--quick", "--faces", "6", "--cases", ",".join(names), "--json", str(tmp_path / "r.json")]
+def quick_words(*names):
+    return ["--faces", "6", "--cases", ",".join(names)]
 
 
 def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys):
@@ -452,17 +448,15 @@ def test_a_difference_is_shown_and_fails(tmp_path, monkeypatch, capsys):
         true = real(*arguments)
         return true._replace(contents=true.contents[::-1])
     monkeypatch.setattr(sort_cases, "naive_outcome", reversed_outcome)
-    assert run.main(quick_words(tmp_path, "sort.face-yaw")) == 1
-    out = capsys.readouterr().out
-    assert "DIFFER" in out
-    saved = json.loads((tmp_path / "r.json").read_text())["cases"][0]
-    assert saved["equal"] == "NO" and saved["ratio"] is None
+    code, saved = run_here(tmp_path, monkeypatch, *quick_words("sort.face-yaw"))
+    assert code == 1 and "DIFFER" in capsys.readouterr().out
+    assert saved["cases"][0]["equal"] == "NO" and saved["cases"][0]["ratio"] is None
 
 
 def test_a_failing_candidate_is_shown_and_fails(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sort_cases, "our_command",
                         lambda case, folder: [sys.executable, "-c", "raise SystemExit('no good')"])
-    assert run.main(quick_words(tmp_path, "sort.face-yaw", "limit.heads")) == 1
+    assert run_here(tmp_path, monkeypatch, *quick_words("sort.face-yaw", "limit.heads"))[0] == 1
     out = capsys.readouterr().out
     assert "failed" in out and "no good" in out
 
@@ -471,19 +465,48 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr(workspace, "make_faceset", full)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert run.main(quick_words(tmp_path, "sort.face-yaw")) == 1
-    err = capsys.readouterr().err
-    assert "the disk is full" in err.splitlines()[-1]
-    assert os.listdir(str(tmp_path)) == []
+    assert run_here(tmp_path, monkeypatch, *quick_words("sort.face-yaw")) == (1, None)
+    assert "the disk is full" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_an_oracle_runs_once_and_ours_as_often_as_wished(tmp_path):
-    assert run.main(quick_words(tmp_path, "sort.face-yaw") + ["--repeats", "2"]) == 0
-    saved = json.loads((tmp_path / "r.json").read_text())["cases"][0]
-    assert len(saved["baseline"]["seconds"]) == 1
-    assert len(saved["ours"]["seconds"]) == len(saved["limit"]["seconds"]) == 2
-    assert saved["first_seconds"] > 0 and saved["ratio"] > 0
+def test_what_was_measured_before_an_interrupt_is_kept(tmp_path, monkeypatch, capsys):
+    real = run.Bench.measure
+
+    def interrupted(bench, case):
+        if case.name == "sort.face-pitch":
+            raise KeyboardInterrupt
+        return real(bench, case)
+    monkeypatch.setattr(run.Bench, "measure", interrupted)
+    code, saved = run_here(tmp_path, monkeypatch, *quick_words("sort.start", "sort.face-pitch"))
+    assert code == 130 and [case["case"] for case in saved["cases"]] == ["sort.start"]
+    assert "Stopped by Ctrl-C." in capsys.readouterr().err
+
+
+def test_an_oracle_runs_once_and_ours_as_often_as_wished(tmp_path, monkeypatch):
+    counts = iter([5, 5])
+    monkeypatch.setattr(run, "kernel_count", lambda: next(counts))
+    code, saved = run_here(tmp_path, monkeypatch, "--repeats", "2", *quick_words("sort.face-yaw"))
+    case, = saved["cases"]
+    assert code == 0 and len(case["baseline"]["seconds"]) == 1
+    assert len(case["ours"]["seconds"]) == len(case["limit"]["seconds"]) == 2
+    assert "first_seconds" not in case and case["ratio"] > 0
+
+
+def test_a_start_that_compiled_is_told_apart(tmp_path, monkeypatch):
+    counts = iter([5, 7])
+    monkeypatch.setattr(run, "kernel_count", lambda: next(counts))
+    code, saved = run_here(tmp_path, monkeypatch, *quick_words("sort.start"))
+    case, = saved["cases"]
+    assert code == 0 and case["first_seconds"] > 0 and len(case["ours"]["seconds"]) == 1
+
+
+def test_kernels_are_counted_where_numba_keeps_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert run.kernel_count() == 0
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "hue.py36.1.nbc").write_bytes(b"")
+    (tmp_path / "a" / "hue.py36.nbi").write_bytes(b"")
+    assert run.kernel_count() == 1
 
 
 @pytest.mark.parametrize("side, changes, again", [

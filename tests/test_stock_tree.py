@@ -181,7 +181,7 @@ def test_the_benchmark_starts_the_original(build, tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("tempfile.tempdir", str(temp))
     samples = tmp_path / "results.json"
     # generated faces are in the order of their frames
-    words = ["--quick", "--faces", "6", "--cases", "sort.origname", "--json", str(samples)]
+    words = ["--quick", "--no-picture", "--faces", "6", "--cases", "sort.origname", "--json", str(samples)]
     assert run.main(words + ["--stock", str(build)]) == 0
     assert "as it was before the installation" in capsys.readouterr().err
     saved = json.loads(samples.read_text())

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from accel import compat, dfl_jpeg
-from benchmarks import extract_trees, timing
+from benchmarks import extract_trees, files, timing
 from benchmarks.cases import step
 from benchmarks.extract_trees import MARKERS, OWN, TABLE, frames_folder
 from benchmarks.stock_tree import Unusable
@@ -54,9 +54,9 @@ the side of the rectangle or of the face's picture; face, debug: mean of the pic
 
 HD = (1280, 720)
 CASES = [
-    Case("extract.pipeline", 300, 40, None, 8, 10, "frames", None, HD, 20, TABLE),
-    Case("extract.cpu", 12, 4, None, None, 1.3, None, None, HD, None, MARKERS),
-    Case("extract.own", 24, 4, None, None, None, None, None, None, None, OWN),
+    Case("extract.pipeline", "all but the networks, 1280x720", 300, 40, None, 4, 10, "frames", None, HD, 20, TABLE),
+    Case("extract.cpu", "on the CPU, made-up weights", 12, 4, None, None, 1.3, None, None, HD, None, MARKERS),
+    Case("extract.own", "your frames, your weights", 24, 4, None, None, None, None, None, None, None, OWN),
 ]
 # Other versions of OpenCV round otherwise when they cut a face out, encode it or draw a line. Networks that compute in
 # another order see the same face up to a quarter of a cell elsewhere, of 64 cells: 1/256.
@@ -128,7 +128,7 @@ def busy_share(log):
 def files_below(stage):
     """The pictures in both output folders: sorted list of (path below the stage)."""
     return sorted(os.path.join(os.path.basename(folder), name) for folder in (aligned(stage), debug(stage))
-                  if os.path.isdir(folder) for name in extract_trees.frame_names(folder))
+                  if os.path.isdir(folder) for name in files.image_names(folder))
 
 
 def digest(path):
@@ -227,6 +227,13 @@ class Extract(step.Step):
     def check(self):
         path = self.workspace()
         self.own = path and extract_trees.find_own(path)
+        if path and not self.own:
+            step.say("{} has no frames in data_dst: no extraction of yours is measured.".format(path))
+        elif path and not self.bench.stock:
+            step.say("Your frames are extracted only with --stock: its networks have the weights.")
+        elif path and not extract_trees.has_weights(self.bench.stock.tree):
+            step.say("Your frames are not extracted: {} lacks {} in facelib.".format(
+                self.bench.stock.tree, " and ".join(extract_trees.missing_weights(self.bench.stock.tree))))
 
     def applies(self, case):
         if case.networks == TABLE:
@@ -315,7 +322,7 @@ class Extract(step.Step):
     # --- after a case ------------------------------------------------------------------------
 
     def compare(self, case, theirs, ours, source):
-        stems = [os.path.splitext(name)[0] for name in extract_trees.frame_names(frames_folder(source))]
+        stems = [os.path.splitext(name)[0] for name in files.image_names(frames_folder(source))]
         return "yes" if same(theirs, ours, stems, TOLERANCES[case.networks], self.is_strict(case)) else "NO"
 
     def is_strict(self, case):
@@ -333,19 +340,19 @@ class Extract(step.Step):
 
     def about(self):
         return {"extract": {"{} of {}".format(*key): {
-            "frames_a_second": _middle([one.rate for one in made]),
-            "devices_busy_percent": _middle([one.busy for one in made])} for key, made in sorted(
+            "frames_a_second": timing.middle([one.rate for one in made]),
+            "devices_busy_percent": timing.middle([one.busy for one in made])} for key, made in sorted(
                 self.outcomes.items())}, "extract_milliseconds_a_frame_in_one_thread": self.parts}
 
     def notes(self):
         lines = []
         for case in CASES:
             theirs, ours = (self.outcomes.get((case.name, side), []) for side in ("baseline", "ours"))
-            rates = [_middle([one.rate for one in made]) for made in (theirs, ours)]
+            rates = [timing.middle([one.rate for one in made]) for made in (theirs, ours)]
             if None not in rates:
                 lines.append("{}: frames a second, without the start {:.2f}, ours {:.2f}: {:.1f}x".format(
                     case.name, rates[0], rates[1], rates[1] / rates[0]))
-            busy = _middle([one.busy for one in ours])
+            busy = timing.middle([one.busy for one in ours])
             if busy is not None:
                 lines.append("{}: our devices computed {:.1f} % of the time between first and last question".format(
                     case.name, busy))
@@ -353,8 +360,3 @@ class Extract(step.Step):
             lines.append("extract.pipeline: one thread of ours takes {:.1f} ms a frame: {}".format(
                 sum(self.parts.values()), ", ".join("{} {:.1f}".format(*part) for part in self.parts.items())))
         return lines
-
-
-def _middle(values):
-    """The median of some values, None where one is missing."""
-    return None if not values or None in values else timing.median(values)

@@ -1,9 +1,9 @@
 """Merge: faces into frames, as a user starts it, and what no merge can beat: reading and writing the frames.
 
-- merge.720p and so on: generated frames with one face of a third of their height; mode overlay with colour transfer
-  rct, or seamless (3840x2160, but 1280x720 against the naive oracle); mask mode 4, erode 5, blur 21; DeepFaceLab
-  writes png, ours jpg; both with the number of workers that they propose. Frames repeat after some: only their names
-  differ. The limit reads all frames and writes them as jpg, on all cores.
+- merge.720p, .2160p (only with --stock), .seamless: generated frames with one face of a third of their height; mode
+  overlay with colour transfer rct, or seamless (3840x2160, but 1280x720 against the naive oracle); mask mode 4,
+  erode 5, blur 21; DeepFaceLab writes png, ours jpg; both with the number of workers that they propose. Frames repeat
+  after some: only their names differ. The limit reads all frames and writes them as jpg, on all cores.
 - merge.prepare: 2,000 faces, each of a frame of its own, timed from the start of the process until the first merged
   frame is in its folder; then all is killed. The part of it after the model is loaded, in which the faces are looked
   through, is named below the table; the rest is the start of Python and TensorFlow. The limit reads the heads of
@@ -36,8 +36,8 @@ JPG_MEAN = 1.6                 # levels that a jpg of quality 100 is off a grain
 
 Case = collections.namedtuple("Case", step.FIELDS + ("size", "naive_size", "distinct", "mode", "kind"))
 Case.__doc__ = """A step.Case. size: (width, height) of the frames in px, None where they are the user's; naive_size: of
-those for the naive oracle. distinct: so many frames are different. mode: of merging. kind: "whole": to the
-end; "start": to the first frame; "own"."""
+those for the naive oracle, None for a case that it is spared. distinct: so many frames are different. mode: of merging.
+kind: "whole": to the end; "start": to the first frame; "own"."""
 
 Outcome = collections.namedtuple("Outcome", "names folder rate prepared")
 Outcome.__doc__ = """What a merge left. names: stems of all frames and masks that came out; folder: where SAMPLES of
@@ -46,11 +46,12 @@ from the loaded model to the first face at the network, None without the stand-i
 
 HD, UHD, SMALL = (1280, 720), (3840, 2160), (320, 180)
 CASES = [
-    Case("merge.prepare", 2000, 60, None, 60, None, "heads", None, SMALL, SMALL, 24, "overlay", "start"),
-    Case("merge.720p", 300, 8, None, 10, 4, "frames", None, HD, HD, 20, "overlay", "whole"),
-    Case("merge.2160p", 60, 2, None, 1, 3.5, "frames", None, UHD, UHD, 5, "overlay", "whole"),
-    Case("merge.seamless", 40, 2, None, 2, 3, "frames", None, UHD, HD, 5, "seamless", "whole"),
-    Case("merge.own", 100, 8, None, 4, None, "frames", None, None, None, None, "overlay", "own"),
+    Case("merge.prepare", "many faces, to the first merged frame", 2000, 60, None, 60, None, "heads", None, SMALL,
+         SMALL, 24, "overlay", "start"),
+    Case("merge.720p", "1280x720", 300, 8, None, 10, 4, "frames", None, HD, HD, 20, "overlay", "whole"),
+    Case("merge.2160p", "3840x2160", 60, 2, None, None, 3.5, "frames", None, UHD, None, 5, "overlay", "whole"),
+    Case("merge.seamless", "seamless, 3840x2160", 40, 2, None, 2, 3, "frames", None, UHD, HD, 5, "seamless", "whole"),
+    Case("merge.own", "your frames", 100, 8, None, 4, None, "frames", None, None, None, None, "overlay", "own"),
 ]
 MODES = {"overlay": "1", "seamless": "3"}
 SETTINGS = ("mask_mode=4", "erode_mask_modifier=5", "blur_mask_modifier=21", "color_transfer_mode=rct")
@@ -199,13 +200,20 @@ class Merge(step.Step):
                      .format(path))
 
     def applies(self, case):
+        if case.kind == "whole" and not self.bench.stock and case.naive_size is None:
+            return False
         return case.kind == "start" or (case.kind == "own") == (self.own is not None)
+
+    def title(self, case):
+        if case.size is None or self.bench.stock or case.size == case.naive_size:
+            return case.title
+        return case.title.replace("{}x{}".format(*case.size), "{}x{}".format(*case.naive_size))
 
     def own_items(self, case):
         return len(self.own[1]) if case.kind == "own" else None
 
     def prepare(self, case, count):
-        self.make_trees()
+        self.prepare_trees()
         folder = self.bench.path("frames", case.name)
         step.say("{} {} frames".format("copying" if case.kind == "own" else "making", count))
         if case.kind == "own":
@@ -216,15 +224,9 @@ class Merge(step.Step):
             merge_input.make(folder, count, size, case.distinct, merge_input.LARGE if many else None)
         return folder
 
-    def make_trees(self):
-        if self.trees:
-            return
-        if self.bench.stock:
-            for side in ("baseline", "ours"):
-                self.trees[side] = merge_trees.copy_tree(
-                    self.bench.stock_path, self.bench.path("trees", side), overlay=side == "ours")
-        else:
-            self.trees["ours"] = merge_trees.build_tree(self.bench.path("trees", "ours"))
+    def prepare_trees(self):
+        if not self.trees:
+            self.trees = merge_trees.build_both(self.bench.path("trees"), self.bench.stock_path)
 
     def sides(self, case):
         # the naive oracle unpickles metadata as it comes: nothing for files that it does not know
@@ -254,14 +256,8 @@ class Merge(step.Step):
         return TYPED.format(MODES[case.mode]) if side == "baseline" and self.bench.stock else ""
 
     def environment(self, case, side):
-        """No graphics card for anybody: the stand-in of the network has no use for one.
-
-        Against the naive oracle kernels are kept where they always are: four cases would compile the same ones.
-        """
-        variables = {"TINY_LOG": self.calls(side), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        if not self.bench.stock:
-            variables["NUMBA_CACHE_DIR"] = os.environ.get("NUMBA_CACHE_DIR", "")
-        return variables
+        """No graphics card for anybody: the stand-in of the network has no use for one."""
+        return {"TINY_LOG": self.calls(side), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def until(self, case, side, stage):
         if case.kind != "start" or side == "limit":
@@ -336,8 +332,8 @@ class Merge(step.Step):
             shutil.rmtree(self.bench.path(folder, case.name), ignore_errors=True)
 
     def about(self):
-        return {"merge": {name: {"frames_a_second": _middle([one.rate for one in made]),
-                                 "seconds_from_model_to_first_face": _middle([one.prepared for one in made])}
+        return {"merge": {name: {"frames_a_second": timing.middle([one.rate for one in made]),
+                                 "seconds_from_model_to_first_face": timing.middle([one.prepared for one in made])}
                           for name, made in (("{} of {}".format(*key), made)
                                              for key, made in sorted(self.outcomes.items()))},
                 "merge_frames_from": "user" if self.own else "generated, png"}
@@ -349,7 +345,7 @@ class Merge(step.Step):
             if None in both:
                 continue
             starts = case.kind == "start"
-            values = [_middle([one.prepared if starts else one.rate for one in made]) for made in both]
+            values = [timing.middle([one.prepared if starts else one.rate for one in made]) for made in both]
             if None in values:
                 continue
             theirs, ours = values
@@ -360,11 +356,6 @@ class Merge(step.Step):
                 lines.append("{}: frames a second, without the start {:.1f}, ours {:.1f}: {:.1f}x".format(
                     case.name, theirs, ours, ours / theirs))
         return lines
-
-
-def _middle(values):
-    """The median of some values, None where one is missing."""
-    return None if not values or None in values else timing.median(values)
 
 
 def _content(folder, name):

@@ -17,6 +17,7 @@ from benchmarks.stock_tree import Unusable
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(ROOT, "DeepFaceLab")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+SIZE, NAIVE_SIZE = 320, 160    # px, of generated faces
 FACES_FOLDERS = ("", "data_src/aligned", "data_dst/aligned")
 SAME_VALUE = 1e-6              # relative: rounding noise, below which DeepFaceLab itself separates nothing
 
@@ -31,45 +32,46 @@ Outcome.__doc__ = """What a sort left. names: of the images in the folder, sorte
 that order; trash: {name: hash} of the trash folder."""
 
 
-def _case(key, faces, goal, limit, naive_faces, stock_faces=None, method=None, values=None, answers="\n",
+def _case(key, title, faces, goal, limit, naive_faces, stock_faces=None, method=None, values=None, answers="\n",
           stock_words=None, our_words=(), naive_words=(), share=None):
     method = method or key
     if stock_words is None:
         stock_words = ("--by", method)
-    return Case("sort." + key, faces, step.QUICK_ITEMS, stock_faces, naive_faces, goal, limit, share, method,
+    return Case("sort." + key, title, faces, step.QUICK_ITEMS, stock_faces, naive_faces, goal, limit, share, method,
                 stock_words, answers, ("--by", method, "--yes") + our_words, (method,) + naive_words, values)
 
 
-def _limit(word, faces):
-    return Case("limit." + word, faces, step.QUICK_ITEMS, None, 500, None, word, None, None, None, "", None, None,
-                None)
+def _limit(word, title, faces):
+    return Case("limit." + word, title, faces, step.QUICK_ITEMS, None, 200, None, word, None, None, None, "", None,
+                None, None)
 
 
 # DeepFaceLab offers no --by for "best faces": their numbers are typed, then the default target is taken.
 # Its absdiff computes n x n differences of float pictures, on one 2-core machine hours for 2,000 faces.
 # The naive oracles get few faces, of four numbers only: faces of one number are made once for all cases.
 CASES = [
-    _case("start", 0, 6, "start", None, method="face-yaw"),
-    _case("blur", 500, 60, "decode", 12, values="blur"),
-    _case("motion-blur", 500, 6, "decode", 24, values="motion-blur"),
-    _case("face-yaw", 2000, 25, "heads", 500),
-    _case("face-pitch", 2000, 25, "heads", 500),
-    _case("face-source-rect-size", 2000, 30, "heads", 500),
-    _case("hist", 2000, 10, "decode", 100),
-    _case("hist-dissim", 2000, 20, "decode", 100, values="hist-dissim"),
-    _case("brightness", 2000, 3, "decode", 100, share=1.2),
-    _case("hue", 2000, 3, "decode", 24, share=1.2),
-    _case("black", 2000, 3, "decode", 100, share=1.2),
-    _case("origname", 2000, 30, "heads", 500),
-    _case("oneface", 2000, 6, "start", 500),
-    _case("absdiff", 2000, 50, "decode", 24, stock_faces=120, answers="y\ncpu\n", our_words=("--similar",)),
-    _case("absdiff-dissimilar", 2000, 50, "decode", 24, stock_faces=120, method="absdiff", answers="n\ncpu\n",
-          our_words=("--dissimilar",), naive_words=("--dissimilar",)),
-    _case("final", 500, 60, "decode", 12, values="blur", stock_words=(), answers="13\n\n"),
-    _case("final-fast", 500, 6, "decode", 100, values="face-source-rect-size", stock_words=(),
+    _case("start", "start of sort, empty folder", 0, 6, "start", None, method="face-yaw"),
+    _case("blur", "blur", 500, 60, "decode", 12, values="blur"),
+    _case("motion-blur", "motion blur", 500, 6, "decode", 24, values="motion-blur"),
+    _case("face-yaw", "face yaw", 2000, 25, "heads", 200),
+    _case("face-pitch", "face pitch", 2000, 25, "heads", 200),
+    _case("face-source-rect-size", "face rect size", 2000, 30, "heads", 200),
+    _case("hist", "histogram similarity", 2000, 10, "decode", 100),
+    _case("hist-dissim", "histogram dissimilarity", 2000, 20, "decode", 100, values="hist-dissim"),
+    _case("brightness", "brightness", 2000, 3, "decode", 100, share=1.2),
+    _case("hue", "hue", 2000, 3, "decode", 24, share=1.2),
+    _case("black", "black pixels", 2000, 3, "decode", 100, share=1.2),
+    _case("origname", "original filename", 2000, 30, "heads", 200),
+    _case("oneface", "one face in image", 2000, 6, "start", 200),
+    _case("absdiff", "absolute difference, similar", 2000, 50, "decode", 24, stock_faces=120, answers="y\ncpu\n",
+          our_words=("--similar",)),
+    _case("absdiff-dissimilar", "absolute difference, dissimilar", 2000, 50, "decode", 24, stock_faces=120,
+          method="absdiff", answers="n\ncpu\n", our_words=("--dissimilar",), naive_words=("--dissimilar",)),
+    _case("final", "best faces", 500, 60, "decode", 12, values="blur", stock_words=(), answers="13\n\n"),
+    _case("final-fast", "best faces faster", 500, 6, "decode", 100, values="face-source-rect-size", stock_words=(),
           answers="14\n\n"),
-    _limit("heads", 2000),
-    _limit("decode", 2000),
+    _limit("heads", "only read the heads of the files", 2000),
+    _limit("decode", "only decode the files", 2000),
 ]
 
 
@@ -214,9 +216,13 @@ class Sort(step.Step):
                 self.copy_own(count, folder)
             else:
                 step.say("making {} faces".format(count))
-                workspace.make_faceset(folder, count, progress=step.Progress(count))
+                workspace.make_faceset(folder, count, size=self.size(), progress=step.Progress(count))
             self.facesets[count] = folder
         return self.facesets[count]
+
+    def size(self):
+        """The side of the generated faces in this run (int, px): naive oracles are slow."""
+        return SIZE if self.bench.stock else NAIVE_SIZE
 
     def copy_own(self, count, folder):
         source, names = self.own
@@ -260,7 +266,8 @@ class Sort(step.Step):
         return compare(theirs, ours, values if case.values else None)
 
     def about(self):
-        return {"faces_from": "user" if self.own else "generated, 320 px, JPG quality 100"}
+        generated = "generated, {} px, JPG quality 100".format(self.size())
+        return {"faces_from": "user" if self.own else generated}
 
 
 def _faces(stage):

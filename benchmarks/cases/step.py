@@ -12,9 +12,10 @@ from benchmarks import timing
 from benchmarks.stock_tree import Unusable
 
 QUICK_ITEMS = 24
-FIELDS = ("name", "items", "quick_items", "stock_items", "naive_items", "goal", "limit", "share")
+FIELDS = ("name", "title", "items", "quick_items", "stock_items", "naive_items", "goal", "limit", "share")
 Case = collections.namedtuple("Case", FIELDS)
-Case.__doc__ = """One line of the table; the cases of a step have more fields, for itself. name: of the line.
+Case.__doc__ = """One line of the table; the cases of a step have more fields, for itself. name: of the line;
+title: what is measured, in a few words for a reader who knows DeepFaceLab.
 items: how many faces or frames by default, 0 for none at all. quick_items: at most so many with --quick.
 stock_items, naive_items: at most so many where the baseline is DeepFaceLab, the naive oracle; None: as many as
 wished. goal: how many times faster than DeepFaceLab it shall be, or None. limit: the step's word for what
@@ -52,6 +53,10 @@ class Step(object):
         """Whether a chosen case is measured in this run (bool)."""
         return True
 
+    def title(self, case):
+        """What a case measures in this run, in a few words (str)."""
+        return case.title
+
     def own_items(self, case):
         """How many items of the user's a case can have, None where it makes its own."""
         return None
@@ -73,13 +78,12 @@ class Step(object):
         """Return the folder of a case's input, made or copied if need be; no run changes it."""
         raise NotImplementedError
 
+    def prepare_trees(self):
+        """Make what the commands start, if that is not there as it is; may be called again."""
+
     def sides(self, case):
         """Who takes part, in turn (list of str)."""
         raise NotImplementedError
-
-    def starts_cold(self, case):
-        """Whether ours is started once more before its turns, to tell how long it takes when numba compiles (bool)."""
-        return True
 
     # --- a run ---------------------------------------------------------------------------
 

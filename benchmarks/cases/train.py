@@ -50,9 +50,9 @@ the start of the process to the loaded faces or the first batches; waited: secon
 so many; alone, child: MB of the trainer and of the largest of its children, None if unknown."""
 
 CASES = [
-    Case("train.load", 10000, 60, None, 24, 30, "heads", None, "load"),
-    Case("train.samples", 960, 96, None, 8, 2, "decode", None, "samples"),
-    Case("train.wait", 640, 96, None, 8, 1, "network", 1.02, "wait"),
+    Case("train.load", "loading faces, to the loaded list", 10000, 60, None, 24, 30, "heads", None, "load"),
+    Case("train.samples", "making samples, two processes", 960, 96, None, 8, 2, "decode", None, "samples"),
+    Case("train.wait", "iterations with a stand-in network", 640, 96, None, 8, 1, "network", 1.02, "wait"),
 ]
 
 
@@ -151,7 +151,7 @@ class Train(step.Step):
                                        network if waits else None)
 
     def prepare(self, case, count):
-        self.make_trees()
+        self.prepare_trees()
         folder = self.bench.path("faces for training", case.name)
         if case.kind == "load":
             paths = train_input.spread(self.own[0], count) if self.own else train_input.repeated(
@@ -174,22 +174,14 @@ class Train(step.Step):
                                               bool(self.bench.stock), step.Progress(count))
         return self.pool
 
-    def make_trees(self):
-        if self.trees:
-            return
-        if self.bench.stock:
-            for side in ("baseline", "ours"):
-                self.trees[side] = merge_trees.copy_tree(
-                    self.bench.stock_path, self.bench.path("trees for training", side), overlay=side == "ours")
-        else:
-            self.trees["ours"] = merge_trees.PROGRAM
+    def prepare_trees(self):
+        if not self.trees:
+            self.trees = {"ours": merge_trees.PROGRAM} if not self.bench.stock else merge_trees.build_both(
+                self.bench.path("trees for training"), self.bench.stock_path)
 
     def sides(self, case):
         # the naive oracle unpickles metadata as it comes: nothing for files that it does not know
         return (["baseline"] if self.bench.stock or not self.own else []) + ["ours", "limit"]
-
-    def starts_cold(self, case):
-        return bool(self.bench.stock)
 
     # --- a run -------------------------------------------------------------------------------
 
@@ -203,11 +195,7 @@ class Train(step.Step):
         return driver_command(python, self.trees[side], case, source, stage, settings)
 
     def environment(self, case, side):
-        """Against the naive oracle kernels are kept where they always are: no case compiles them for itself."""
-        variables = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        if not self.bench.stock:
-            variables["NUMBA_CACHE_DIR"] = os.environ.get("NUMBA_CACHE_DIR", "")
-        return variables
+        return {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def taken(self, case, side, run, stage):
         if not os.path.exists(os.path.join(stage, train_settings.REPORT)):
