@@ -20,15 +20,16 @@ SORT_METHODS = ("blur", "motion-blur", "face-yaw", "face-pitch", "face-source-re
                 "final-fast")
 # Two names that stock's command line offers for methods it knows under others.
 SORT_ALIASES = {"final-by-blur": "final", "final-by-size": "final-fast"}
+# Options of `extract` that stock's module takes, too, and under the same names.
+EXTRACT_OPTIONS = ("detector", "output_debug", "face_type", "max_faces_from_image", "image_size", "jpeg_quality",
+                   "cpu_only", "manual_fix", "manual_output_debug_fix", "manual_window_size")
 
 
 # --- what the commands do --------------------------------------------------------------------
 
 def run_sort(arguments):
     begin(arguments)
-    if not os.path.isdir(arguments.input_dir):
-        raise host.UserError("There is no folder {}. Give the folder that holds the faces as --input-dir."
-                             .format(arguments.input_dir))
+    folder_of_faces(arguments)
     method = SORT_ALIASES.get(arguments.sort_by_method, arguments.sort_by_method)
     script("Sorter").main(input_path=Path(arguments.input_dir), sort_by_method=method,
                           target_count=arguments.target_count, similar=arguments.similar,
@@ -40,26 +41,17 @@ def run_extract(arguments):
     if arguments.yes:
         compat.detach_stdin()
     start_stock(devices=not arguments.cpu_only)
-    script("Extractor").main(detector=arguments.detector,
-                             input_path=Path(arguments.input_dir),
-                             output_path=Path(arguments.output_dir),
-                             output_debug=arguments.output_debug, manual_fix=arguments.manual_fix,
-                             manual_output_debug_fix=arguments.manual_output_debug_fix,
-                             manual_window_size=arguments.manual_window_size,
-                             face_type=arguments.face_type,
-                             max_faces_from_image=arguments.max_faces_from_image,
-                             image_size=arguments.image_size,
-                             jpeg_quality=arguments.jpeg_quality,
-                             cpu_only=arguments.cpu_only, force_gpu_idxs=numbers(arguments.force_gpu_idxs),
-                             **given(arguments, "continue_extraction"))
+    options = {name: getattr(arguments, name) for name in EXTRACT_OPTIONS}
+    options.update(given(arguments, "continue_extraction"), force_gpu_idxs=numbers(arguments.force_gpu_idxs))
+    script("Extractor").main(input_path=Path(arguments.input_dir), output_path=Path(arguments.output_dir), **options)
 
 
 def run_util(arguments):
     begin(arguments)
     if arguments.yes:
         compat.detach_stdin()
+    folder = folder_of_faces(arguments)
     start_stock()
-    folder = arguments.input_dir
     if arguments.add_landmarks_debug_images:
         script("Util").add_landmarks_debug_images(input_path=folder)
     if arguments.recover_original_aligned_filename:
@@ -80,6 +72,11 @@ def run_util(arguments):
 
 
 def run_train(arguments):
+    gpus = numbers(arguments.force_gpu_idxs)
+    programs = programs_of(arguments.execute_program)
+    make = importlib.import_module("accel.output_folder").make
+    for option in ("training_data_src_dir", "training_data_dst_dir", "model_dir"):   # DeepFaceLab makes them later
+        make(getattr(arguments, option), "--" + option.replace("_", "-"))
     start_stock(devices=True)
     trainer = script("Trainer")
     ending = importlib.import_module("accel.training.ending").Ending(trainer)
@@ -91,12 +88,12 @@ def run_train(arguments):
                  pretrained_model_path=path_or_none(arguments.pretrained_model_dir),
                  no_preview=arguments.no_preview,
                  force_model_name=arguments.force_model_name,
-                 force_gpu_idxs=numbers(arguments.force_gpu_idxs),
+                 force_gpu_idxs=gpus,
                  cpu_only=arguments.cpu_only,
                  silent_start=arguments.silent_start,
-                 execute_programs=[[int(when), code] for when, code, *_ in arguments.execute_program],
+                 execute_programs=programs,
                  debug=arguments.debug)
-    return 1 if ending.failed else 0
+    return ending.exit_code(arguments.training_data_src_dir, arguments.training_data_dst_dir)
 
 
 def run_exportdfm(arguments):
@@ -110,6 +107,7 @@ def run_merge(arguments):
     if arguments.yes:
         compat.detach_stdin()   # DeepFaceLab's own questions then get their defaults, too
     start_stock(devices=not arguments.cpu_only)
+    numbers(arguments.force_gpu_idxs)   # the text is what goes on
     words = given(arguments, "interactive", "workers", "output_format")
     if arguments.set:
         words["settings"] = dict(arguments.set)
@@ -154,12 +152,14 @@ def run_video_from_sequence(arguments):
 
 
 def run_enhance(arguments):
+    folder_of_faces(arguments)
     start_stock(devices=True)
     script("FacesetEnhancer").process_folder(Path(arguments.input_dir), cpu_only=arguments.cpu_only,
                                              force_gpu_idxs=arguments.force_gpu_idxs)
 
 
 def run_resize(arguments):
+    folder_of_faces(arguments)
     start_stock()
     script("FacesetResizer").process_folder(Path(arguments.input_dir))
 
@@ -170,28 +170,44 @@ def run_dev_test(arguments):
 
 
 def run_xseg_editor(arguments):
+    folder_of_faces(arguments)
     start_stock()
     return importlib.import_module("XSegEditor.XSegEditor").start(Path(arguments.input_dir))
 
 
 def run_xseg_apply(arguments):
+    folder_of_faces(arguments)
     start_stock(devices=True)
     script("XSegUtil").apply_xseg(Path(arguments.input_dir), Path(arguments.model_dir))
 
 
 def run_xseg_remove(arguments):
+    folder_of_faces(arguments)
     start_stock()
     script("XSegUtil").remove_xseg(Path(arguments.input_dir))
 
 
 def run_xseg_remove_labels(arguments):
+    folder_of_faces(arguments)
     start_stock()
     script("XSegUtil").remove_xseg_labels(Path(arguments.input_dir))
 
 
 def run_xseg_fetch(arguments):
+    folder_of_faces(arguments)
     start_stock()
     script("XSegUtil").fetch_xseg(Path(arguments.input_dir))
+
+
+def folder_of_faces(arguments):
+    """Return --input-dir (str). Raises host.UserError where it is no folder, which DeepFaceLab's modules fail at."""
+    if os.path.isfile(arguments.input_dir):
+        raise host.UserError("{} is a file. Give the folder that holds the faces as --input-dir."
+                             .format(arguments.input_dir))
+    if not os.path.isdir(arguments.input_dir):
+        raise host.UserError("There is no folder {}. Give the folder that holds the faces as --input-dir."
+                             .format(arguments.input_dir))
+    return arguments.input_dir
 
 
 def begin(arguments):
@@ -244,14 +260,26 @@ def start_stock(devices=False):
 
 def numbers(text):
     """Return the ints of a comma-separated list, or None."""
-    return None if text is None else [int(part) for part in text.split(",")]
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError:
+        raise host.UserError("{} is no list of graphics cards. Give --force-gpu-idxs numbers with commas between them, "
+                             "such as 0,1.".format(text))
+
+
+def programs_of(given):
+    """Return [[seconds, code], ...] of what --execute-program was given. Raises host.UserError."""
+    try:
+        return [[int(when), code] for when, code, *_ in given]
+    except ValueError:
+        raise host.UserError("--execute-program takes two words: a number of seconds, and Python code.")
 
 
 def path_or_none(text):
     return None if text is None else Path(text)
 
 
-# The commands whose errors end in words for the user; the others are DeepFaceLab's own.
+# The commands that are ours from end to end, whoever's networks they run.
 OURS = (run_sort, run_extract, run_merge, run_extract_video, run_cut_video, run_denoise, run_video_from_sequence)
 
 

@@ -2,6 +2,7 @@
 
 Start-up imports nothing heavy; the commands are in command_line.py.
 """
+import contextlib
 import errno
 import os
 import sys
@@ -9,34 +10,46 @@ import traceback
 from pathlib import Path
 
 import command_line
-from accel import compat, host
+from accel import compat, compat_signals, host
 
 DEEPFACELAB_PACKAGES = ("core", "facelib", "mainscripts", "merger", "models", "samplelib", "DFLIMG",
                         "XSegEditor")
 # Import names of libraries whose package has another name.
 PACKAGE_NAMES = {"cv2": "opencv-python", "ffmpeg": "ffmpeg-python", "skimage": "scikit-image"}
 INTERRUPTED = 130
+LEAVE_SECONDS = 1.5   # a thread of a library may not return from its work
+
+_FULL = "The disk is full: make room, then start again."
+_PROTECTED = "A file or folder is protected or open in another program: free it, then start again."
+FORESEEN = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EACCES: _PROTECTED, errno.EPERM: _PROTECTED,
+            errno.EROFS: "The disk is read-only: choose another folder or unlock the disk.",
+            errno.EIO: "The disk reports a fault: copy your files to another disk before you go on.",
+            errno.ENAMETOOLONG: "A path is too long: use shorter names, or a folder nearer to the top of the disk."}
+_GONE = "A file or folder is not where it should be: check the names, and that nobody moves them, then start again."
+_KIND = "There is a file where a folder should be, or the other way round: check the names, then start again."
+UNFORESEEN = {errno.ENOENT: _GONE, errno.ENOTDIR: _KIND, errno.EISDIR: _KIND, errno.EEXIST: _KIND}
 
 
 def main(words=None):
     """Run one command line. Return the exit code: 0 fine, 1 failed, 2 wrong words, 130 interrupted."""
     compat.make_console_safe()
+    if sys.stdin is None:
+        compat.detach_stdin()   # or the next file that is opened has its number, and DeepFaceLab takes it for granted
     parser = command_line.build_parser()
     arguments = parser.parse_args(words)
     if arguments.func is None:
         parser.print_help()
         return 0
+    if arguments.func in command_line.OURS or arguments.func is command_line.run_util:
+        compat_signals.raise_ended()   # DeepFaceLab's own commands have threads that would go on
     try:
         exit_code = arguments.func(arguments) or 0
         if exit_code == 0:
             host.log_info("Done.")
         sys.stdout.flush()
         return exit_code
-    except KeyboardInterrupt:
-        report("\nStopped by Ctrl-C. Start the same step again to go on.")
-        if arguments.func in command_line.OURS:
-            leave_soon()
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        return interrupted(error)
     except host.UserError as error:
         report(host.ERROR_PREFIX + str(error))
         return 1
@@ -44,23 +57,33 @@ def main(words=None):
         report(host.ERROR_PREFIX + missing_module(error, arguments.command))
         return 1
     except Exception as error:
-        if arguments.func not in command_line.OURS:
-            raise  # DeepFaceLab's own modules: users know and post their tracebacks
         if isinstance(error, BrokenPipeError) and output_is_gone():
             return 1
-        report(host.ERROR_PREFIX + unexpected(error, arguments.log))
+        report(host.ERROR_PREFIX + unexpected(error, getattr(arguments, "log", None)))
         return 1
     finally:
         host.set_log_file(None)
 
 
+def interrupted(error):
+    """Say that the run was stopped, by Ctrl-C or by a signal. Return the exit code."""
+    ended = isinstance(error, compat_signals.Ended)
+    exit_code = error.exit_code if ended else INTERRUPTED
+    report("\nStopped by {}. Start the same step again to go on.".format("the system" if ended else "Ctrl-C"))
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    compat_signals.end_soon(LEAVE_SECONDS, exit_code)
+    return exit_code
+
+
 def report(message):
     """Show how a run failed; the traceback goes to the log, and to the screen with DFL_DEBUG=1."""
-    print(message, file=sys.stderr)
     details = traceback.format_exc()
+    with contextlib.suppress(OSError):   # the terminal may be closed
+        print(message, file=sys.stderr)
+        if os.environ.get("DFL_DEBUG") == "1":
+            print(details, file=sys.stderr)
     host.log_details(details)
-    if os.environ.get("DFL_DEBUG") == "1":
-        print(details, file=sys.stderr)
 
 
 def output_is_gone():
@@ -87,14 +110,27 @@ def missing_module(error, command):
 
 
 def unexpected(error, log_path):
-    """Return one line about an error that nobody foresaw, and where its traceback is."""
-    advice = {errno.ENOSPC: "The disk is full: make room and start again.",
-              errno.EROFS: "The disk is read-only: choose another folder or unlock the disk.",
-              errno.EACCES: "A file or folder is protected or open in another program: free it, start again."}
-    told = advice.get(getattr(error, "errno", None), "The work stopped at an error nobody foresaw.")
+    """Return one line about an error that is no UserError: what to do, and where its traceback is.
+
+    What lies at the machine needs no traceback.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    if code in FORESEEN:
+        parts = [str(part) for part in (error.strerror, error.filename) if part]
+        return "{} ({})".format(FORESEEN[code], ": ".join(parts))
+    kind, words = type(error).__name__, str(error).strip().partition("\n")[0]   # TensorFlow's go on for pages
+    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
+        told = "The memory is used up: close other programs, or choose a smaller batch size or fewer workers."
+    elif kind in ("UnpicklingError", "EOFError"):
+        told = ("A file is damaged or cut short: copy it again, or take an earlier one from a backup (of models: from "
+                "the folder of its name with _autobackups).")
+    elif isinstance(error, ImportError):
+        told = "A Python package cannot be loaded: start the installer again, or install the package anew."
+    else:
+        told = UNFORESEEN.get(code, getattr(error, "told", "The work stopped at an error nobody foresaw."))
     if log_path is None:
         log_path = save_details()
-    return "{} ({}: {}) Details: {}".format(told, type(error).__name__, error, log_path)
+    return "{} ({}: {}) Details: {}".format(told, kind, words, log_path)
 
 
 def save_details():
@@ -108,15 +144,6 @@ def save_details():
             return file.name
     except OSError:
         return "\n" + details
-
-
-def leave_soon(seconds=1.5):
-    """End the process even if a thread of a library does not return from its work."""
-    import threading
-    sys.stdout.flush()
-    timer = threading.Timer(seconds, os._exit, (INTERRUPTED,))
-    timer.daemon = True
-    timer.start()
 
 
 if __name__ == "__main__":

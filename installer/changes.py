@@ -11,8 +11,8 @@ import contextlib
 import os
 import stat
 
-from accel import compat, files, folder_lock, host
-from accel.rename_errors import advice, reason
+from accel import compat, file_lock, files, host
+from accel.os_errors import advice, reason
 from installer import overlay, plan
 from installer import record as records
 from installer.overlay import sha256
@@ -29,7 +29,7 @@ def locked(build):
     """Keep other installers out of a tree while the body runs, and turn OSErrors into words."""
     try:
         _make_folder(build.kept)
-        handle = folder_lock.take(os.path.join(build.kept, LOCK))
+        handle = file_lock.take(os.path.join(build.kept, LOCK))
     except BlockingIOError as error:
         raise host.UserError("Another installation is at work in {}. Wait until it has ended, then start again."
                              .format(build.tree)) from error

@@ -109,7 +109,8 @@ def survey(arguments):
     host.log_info("Python       {} ({}.{}.{}, {})".format(build.python, *found.version + (build.python_from,)))
     host.log_info("Packages     {}".format(", ".join(have)))
     host.log_info("ffmpeg       {}".format("{} ({})".format(build.ffmpeg, ffmpeg) if ffmpeg else (
-        'not found; the video steps need one: "{}" -m pip install imageio-ffmpeg'.format(build.python))))
+        'not found; the video steps need one: "{}" -m pip install imageio-ffmpeg{}'.format(
+            build.python, "" if found.version >= (3, 7) else "==0.4.9"))))
     host.log_info("Overlay      {}\n".format(_state_words(record)))
     return Site(build, record, found, new, steps, record.text())
 

@@ -49,11 +49,18 @@ Found.__doc__ = """What a Python has. version: (3, 6, 8); bits: 32 or 64; packag
 hyphens: version}; imports: {import name: (version or None, what is wrong with it or None)}."""
 
 
+PATIENCE_SECONDS = 300     # it imports OpenCV and numba, from a slow disk perhaps
+
+
 def probe(python):
     """Return what a Python has (Found). Raises host.UserError if it does not run or is too old."""
     try:
         run = subprocess.run([python, "-c", PROBE] + list(NEEDED) + list(WISHED), stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+                             timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise host.UserError("{} gives no answer. Give --python the Python that runs DeepFaceLab.".format(
+            python)) from error
     except OSError as error:
         raise host.UserError("{} does not start: {}. Give --python the Python that runs DeepFaceLab.".format(
             python, error.strerror)) from error
@@ -196,7 +203,7 @@ def _try(python, found, wanted, names, wheels):
         os.rmdir(folder)
     after = probe(python)
     if code:
-        problem = "pip could not install {}: {}".format(", ".join(names), words)
+        problem = "pip could not install {}: {}.".format(", ".join(names), words.rstrip("."))
     else:
         problem = _problem(found, after, names)
     if problem and added(found.packages, after):

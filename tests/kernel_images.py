@@ -47,3 +47,8 @@ def adversarial(height, width):
         'disc': masked_disc(textured(height, width, 8)),
     }
     return {name: image.astype(np.uint8) for name, image in images.items()}
+
+
+def psnr(one, other):
+    """Return how near two uint8 pictures of one shape are to each other, in dB (float)."""
+    return 10 * np.log10(255.0 ** 2 / np.mean((one.astype(np.float64) - other) ** 2))

@@ -47,24 +47,6 @@ QUESTIONS = [
     ("int", ("Target number of images?", 2000), {}, [
         ("\n", "[2000] Target number of images? : 2000\n", 2000),
     ]),
-    ("number", ("Power", 1.5), {"help_message": "0 is off."}, [
-        ("\n", "[1.5] Power ( ?:help ) : 1.5\n", 1.5),
-        ("", "[1.5] Power ( ?:help ) : 1.5\n", 1.5),
-        ("2.5\n", "[1.5] Power ( ?:help ) : 2.5\n", 2.5),
-        ("abc\n", "[1.5] Power ( ?:help ) : 1.5\n", 1.5),
-        ("inf\n", "[1.5] Power ( ?:help ) : inf\n", float("inf")),
-        ("?\n1\n", "[1.5] Power ( ?:help ) : 0 is off.\n[1.5] Power ( ?:help ) : 1.0\n", 1.0),
-    ]),
-    ("number", ("Power", None), {}, [
-        ("\n", "Power : None\n", None),
-    ]),
-    ("number", ("Power", None), {"add_info": "0.0 .. 1.0"}, [
-        ("0.5\n", "Power ( 0.0 .. 1.0 ) : 0.5\n", 0.5),
-    ]),
-    ("number", ("Power", 2), {"valid_list": [1, 2, 3]}, [
-        ("3\n", "[2] Power : 3.0\n", 3.0),
-        ("4\n", "[2] Power : 2\n", 2),
-    ]),
     ("bool", ("Sort by similar?", True), {}, [
         ("\n", "[y] Sort by similar? ( y/n ) : y\n", True),
         ("", "[y] Sort by similar? ( y/n ) : y\n", True),

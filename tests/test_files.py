@@ -133,21 +133,15 @@ def test_write_atomic_syncs_the_file_before_it_gets_its_name_and_the_folder_afte
 @pytest.mark.parametrize("name", ["a.png", "лицо.png", "脸 😀.PNG", "%d.tif", "ы" * 100 + ".png"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(6, 5, 3), (6, 5), (7, 3, 4), (1, 1, 3)])
-def test_images_survive(tmp_path, name, dtype, shape):
+def test_images_are_read_as_they_are(tmp_path, name, dtype, shape):
     ref = picture(dtype, shape)
-    files.write_image(tmp_path / name, ref)
+    (tmp_path / name).write_bytes(cv2.imencode(os.path.splitext(name)[1], ref)[1].tobytes())
     comp = files.read_image(tmp_path / name)
     assert comp.dtype == ref.dtype and np.array_equal(comp, ref)
-    assert os.listdir(str(tmp_path)) == [name]
 
 
-def test_image_flags_and_parameters(tmp_path):
-    image = picture(shape=(64, 64, 3))
-    sizes = []
-    for quality in (100, 20):
-        files.write_image(tmp_path / "a.jpg", image, [int(cv2.IMWRITE_JPEG_QUALITY), quality])
-        sizes.append((tmp_path / "a.jpg").stat().st_size)
-    assert sizes[0] > 2 * sizes[1]
+def test_image_flags(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(cv2.imencode(".jpg", picture(shape=(64, 64, 3)))[1].tobytes())
     grey = files.read_image(tmp_path / "a.jpg", cv2.IMREAD_GRAYSCALE)
     ref = cv2.imdecode(np.frombuffer((tmp_path / "a.jpg").read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert grey.shape == (64, 64) and np.array_equal(grey, ref)
@@ -164,14 +158,3 @@ def test_what_is_no_image_is_none(tmp_path, data):
 def test_a_missing_image_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.read_image(tmp_path / "missing.jpg")
-
-
-@pytest.mark.parametrize("name, image", [
-    ("a.docx", picture()), ("a", picture()), ("a.png", np.zeros((0, 5, 3), np.uint8)),
-    ("a.jpg", np.zeros((5, 5, 7), np.uint8))])
-def test_an_image_that_cannot_be_encoded_leaves_the_old_file(tmp_path, name, image):
-    (tmp_path / name).write_bytes(b"old")
-    with pytest.raises(ValueError, match="cannot be saved"):
-        files.write_image(tmp_path / name, image)
-    assert (tmp_path / name).read_bytes() == b"old"
-    assert os.listdir(str(tmp_path)) == [name]

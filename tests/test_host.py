@@ -8,7 +8,7 @@ import prompt_cases
 import pytest
 from accel import host
 
-ASK = {"int": host.ask_int, "number": host.ask_number, "bool": host.ask_bool, "str": host.ask_str}
+ASK = {"int": host.ask_int, "bool": host.ask_bool, "str": host.ask_str}
 ANSWERS = [(kind, arguments, options) + answer
            for kind, arguments, options, answers in prompt_cases.QUESTIONS for answer in answers]
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
@@ -53,8 +53,7 @@ def test_ctrl_c_at_a_prompt_is_not_an_answer(monkeypatch):
         def readline(self):
             raise KeyboardInterrupt
     monkeypatch.setattr(sys, "stdin", Interrupted())
-    for ask, default in ((host.ask_int, 1), (host.ask_number, 1.5), (host.ask_bool, True),
-                         (host.ask_str, "a")):
+    for ask, default in ((host.ask_int, 1), (host.ask_bool, True), (host.ask_str, "a")):
         with pytest.raises(KeyboardInterrupt):
             ask("Go", default)
 
@@ -84,15 +83,13 @@ def test_a_loaded_stock_console_speaks(monkeypatch):
     monkeypatch.setitem(sys.modules, "core.interact", package)
     host.log_info("a")
     host.log_err("b", end="")
-    assert host.ask_int("p", 1, valid_list=[1], help_message="h") == "input_int"
-    assert host.ask_number("p", 1.0, add_info="i") == "input_number"
+    assert host.ask_int("p", 1, valid_list=[1], add_info="i", help_message="h") == "input_int"
     assert host.ask_bool("p", True) == "input_bool"
     assert host.ask_str("p", "d", valid_list=["d"]) == "input_str"
     assert heard == [
         ("log_info", "a", "\n"), ("log_info", "/!\\ b", ""),
         # only what is used: an older console has no valid_range, for instance
-        ("input_int", ("p", 1), {"valid_list": [1], "help_message": "h"}),
-        ("input_number", ("p", 1.0), {"add_info": "i"}),
+        ("input_int", ("p", 1), {"valid_list": [1], "add_info": "i", "help_message": "h"}),
         ("input_bool", ("p", True), {}),
         ("input_str", ("p", "d"), {"valid_list": ["d"]})]
     host.set_unattended(True)

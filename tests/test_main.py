@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import command_line
 import pytest
@@ -70,6 +71,8 @@ def test_commands_are_those_of_stock():
 def test_command_calls_what_stock_calls(tmp_path, line, calls):
     program = Program(tmp_path)
     program.add_deepfacelab()
+    for name in "ab":
+        (tmp_path / name).mkdir()
     code, out, err = program.run(*line.split(), HOME="/home/user")
     assert (code, err) == (0, "")
     assert out.endswith("Done.\n")
@@ -85,6 +88,7 @@ def test_command_calls_what_stock_calls(tmp_path, line, calls):
 def test_exit_code_of_the_editor(tmp_path):
     program = Program(tmp_path)
     program.add_deepfacelab()
+    (tmp_path / "a").mkdir()
     code, out, err = program.run("xseg", "editor", "--input-dir", "a", ANSWER="3")
     assert (code, err) == (3, "") and "Done." not in out
 
@@ -135,6 +139,7 @@ def test_what_sort_is_given(alone, words, given):
 def test_what_packing_is_given(tmp_path, words, given):
     program = Program(tmp_path)
     program.add_deepfacelab()
+    (tmp_path / "faces").mkdir()
     code, out, err = program.run("util", "--input-dir", "faces", "--pack-faceset", *words)
     assert (code, err) == (0, "")
     assert program.calls() == [["samplelib.PackedFaceset.pack", ["Path " + str(tmp_path / "faces")], given]]
@@ -192,6 +197,7 @@ DOES_NOTHING = "util --input-dir a"
                                   if "--execute-program" not in row[0] and row[0] != DOES_NOTHING])
 def test_without_deepfacelab(tmp_path, line):
     program = Program(tmp_path)
+    (tmp_path / "a").mkdir()
     code, out, err = program.run(*line.split())
     command = re.match(r"(videoed |xseg |facesettool )?\S+", line).group()
     assert code == 1 and "Done." not in out
@@ -214,10 +220,10 @@ def test_missing_library(alone):
 
 @pytest.mark.parametrize("raised, told", [
     ("KeyError('x')", "nobody foresaw. (KeyError: 'x')"),
-    ("OSError(28, 'No space left on device')", "The disk is full"),
-    ("OSError(30, 'Read-only file system')", "read-only"),
-    ("PermissionError(13, 'Permission denied', 'a.jpg')", "a.jpg"),
-    ("MemoryError()", "MemoryError"),
+    ("ValueError('one\\ntwo')", "nobody foresaw. (ValueError: one)"),
+    ("FileNotFoundError(2, 'No such file', 'a.jpg')", "not where it should be: check the names"),
+    ("NotADirectoryError(20, 'Not a directory', 'a.jpg')", "a file where a folder should be"),
+    ("MemoryError()", "The memory is used up: close other programs"),
     ("BrokenPipeError(32, 'Broken pipe')", "BrokenPipeError")])
 def test_unexpected_error(alone, raised, told):
     alone.sorter("raise " + raised)
@@ -226,6 +232,19 @@ def test_unexpected_error(alone, raised, told):
     details, = (alone.folder / "temp").iterdir()
     assert err.endswith("Details: {}\n".format(details))
     assert "Traceback" in details.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("raised, words", [
+    ("OSError(28, 'No space left on device')", "The disk is full: make room, then start again. "
+                                               "(No space left on device)"),
+    ("OSError(30, 'Read-only file system', 'b')", "The disk is read-only: choose another folder or unlock the disk. "
+                                                 "(Read-only file system: b)"),
+    ("PermissionError(13, 'Permission denied', 'a.jpg')", "A file or folder is protected or open in another program: "
+                                                         "free it, then start again. (Permission denied: a.jpg)")])
+def test_what_lies_at_the_machine_needs_no_report(alone, raised, words):
+    alone.sorter("raise " + raised)
+    assert alone.run("sort", "--input-dir", "faces") == (1, "", "/!\\ {}\n".format(words))
+    assert list((alone.folder / "temp").iterdir()) == []
 
 
 def test_unexpected_error_without_a_temp_folder(alone):
@@ -261,12 +280,14 @@ def test_log_that_cannot_be_written_stops_before_the_work(alone):
     assert (code, out) == (1, "") and "--log" in err and err.count("\n") == 1
 
 
-def test_errors_of_deepfacelab_keep_their_traceback(tmp_path):
+def test_errors_of_deepfacelab_are_told_like_ours(tmp_path):
     program = Program(tmp_path)
+    (tmp_path / "a").mkdir()
     program.write("mainscripts/Util.py",
                   "def save_faceset_metadata_folder(input_path):\n    raise KeyError('x')\n")
     code, out, err = program.run("util", "--input-dir", "a", "--save-faceset-metadata")
-    assert code == 1 and err.startswith("Traceback") and err.endswith("KeyError: 'x'\n")
+    assert code == 1 and "nobody foresaw. (KeyError: 'x') Details: " in err and err.count("\n") == 1
+    assert "Util.py" in Path(err.strip().rpartition("Details: ")[2]).read_text()
 
 
 def test_output_that_nobody_reads(alone):

@@ -1,20 +1,14 @@
 """What a merge writes: pixels as they are, whole files, no twins, and never among what it reads."""
 import os
 import shutil
-import struct
-import subprocess
-import sys
 
 import crash_shim
-import cv2
 import numpy as np
 import pytest
 from accel import compat, files, host
-from accel.merge import output
+from accel.merge import encoding, output
 from crash_shim import BROKEN, DONE, KILLED
-from kernel_images import textured
-from naive import png as naive_png
-from program import PROGRAM
+from kernel_images import psnr, textured
 
 STEM = "кадр 0001 %d"
 UNSYNCED = ("enospc", "eio", "kill", "power", "power-names", "power-order")
@@ -30,22 +24,6 @@ def mask(height=48, width=65):
     return image
 
 
-def decode(data):
-    return files.decode_image(data)
-
-
-def psnr(one, other):
-    return 10 * np.log10(255.0 ** 2 / np.mean((one.astype(np.float64) - other) ** 2))
-
-
-def sampling(data):
-    """Return the sampling factors, e.g. (2, 1), of each component in a JPG's SOF segment."""
-    at = 2
-    while data[at + 1] not in (0xc0, 0xc1, 0xc2):
-        at += 2 + struct.unpack(">H", data[at + 2:at + 4])[0]
-    return [divmod(data[at + 11 + 3 * k], 16) for k in range(data[at + 9])]
-
-
 @pytest.fixture
 def place(tmp_path):
     """An Output in two empty folders."""
@@ -54,103 +32,7 @@ def place(tmp_path):
     return output.Output(str(tmp_path / "merged"), str(tmp_path / "merged_mask"))
 
 
-# --- encoders --------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("shape", [(31, 17), (31, 17, 1), (31, 17, 3), (31, 17, 4)])
-def test_png_keeps_every_value(dtype, shape):
-    """As stock: 16 bits stay 16 bits, alpha stays, grey stays grey."""
-    ref = np.random.RandomState(2).randint(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
-    for data in (output.encode_png(ref), output.encode_png_opencv(ref)):
-        comp = decode(data)
-        assert comp.dtype == dtype and np.array_equal(comp, ref[..., 0] if shape[2:] == (1,) else ref)
-
-
-def test_which_encoder_writes_a_png(monkeypatch):
-    monkeypatch.setattr(output, "encode_png_opencv", lambda image: b"opencv")
-    assert np.array_equal(naive_png.decode(output.encode_png(frame(9, 7))), frame(9, 7))
-    assert np.array_equal(naive_png.decode(output.encode_png(frame(9, 7)[..., 0])), frame(9, 7)[..., :1])
-    assert output.encode_png(frame(9, 7).astype(np.uint16)) == b"opencv"
-
-
-def test_jpeg_of_full_quality_without_subsampling():
-    ref = cv2.resize(frame(16, 22), (220, 160), interpolation=cv2.INTER_CUBIC)
-    ref[40:80] = np.random.RandomState(3).randint(0, 256, (40, 220, 3))       # colours that subsampling destroys
-    data = output.encode_jpeg(ref)
-    assert sampling(data) == [(1, 1)] * 3 and output.jpeg_note() is None
-    assert psnr(decode(data), ref) > 45
-    half = cv2.imencode(".jpg", ref, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
-    assert sampling(half) == [(2, 2), (1, 1), (1, 1)] and psnr(decode(half), ref) < 30
-
-
-def test_jpeg_by_each_encoder(monkeypatch):
-    """Whichever is there: by OpenCV with its option, by simplejpeg, and by OpenCV without, with a note."""
-    ref = cv2.resize(frame(16, 22), (220, 160), interpolation=cv2.INTER_CUBIC)
-    taken = []
-
-    def simplejpeg(image, *words):
-        taken.append((image.flags.c_contiguous, words))
-        return b"simplejpeg"
-
-    monkeypatch.setattr(compat, "simplejpeg_encoder", lambda: simplejpeg)
-    monkeypatch.setattr(compat, "opencv_full_chroma", lambda: None)
-    assert output.encode_jpeg(np.asfortranarray(ref)) == b"simplejpeg" and output.jpeg_note() is None
-    assert taken == [(True, (100, "BGR", "444", False))]
-    monkeypatch.setattr(compat, "simplejpeg_encoder", lambda: None)
-    data = output.encode_jpeg(ref)
-    assert sampling(data) == [(2, 2), (1, 1), (1, 1)] and psnr(decode(data), ref) > 40
-    assert "4:2:0" in output.jpeg_note() and "simplejpeg" in output.jpeg_note()
-    monkeypatch.setattr(compat, "opencv_full_chroma", lambda: [int(cv2.IMWRITE_JPEG_PROGRESSIVE), 1])
-    assert output.jpeg_note() is None and b"\xff\xc2" in output.encode_jpeg(ref)     # its options reach OpenCV
-
-
-def test_one_of_the_encoders_of_full_chroma_is_there():
-    assert compat.opencv_full_chroma() is not None or compat.simplejpeg_encoder() is not None
-    if compat.opencv_full_chroma() is not None:
-        assert sampling(output.encode_jpeg_opencv(frame())) == [(1, 1)] * 3
-    else:
-        assert sampling(output.encode_jpeg_simplejpeg(frame())) == [(1, 1)] * 3
-
-
-@pytest.mark.parametrize("text, there", [
-    ("def encode_jpeg(): pass", True), ("raise ImportError('no')", False), ("raise OSError('no library')", False),
-    ("raise ValueError('numpy.ndarray size changed')", False)])
-def test_a_simplejpeg_that_does_not_work_is_none(tmp_path, text, there):
-    (tmp_path / "simplejpeg.py").write_text(text)
-    code = "import sys; sys.path[:0] = sys.argv[1:]; from accel import compat; print(compat.simplejpeg_encoder())"
-    said = subprocess.check_output([sys.executable, "-c", code, str(tmp_path), PROGRAM])
-    assert (said.strip() != b"None") == there
-
-
-def test_jpeg_of_other_pictures_is_eight_bit_bgr():
-    wide = np.random.RandomState(4).randint(0, 65536, (2, 3, 3)).astype(np.uint16).repeat(16, 0).repeat(16, 1)
-    ref = np.round(wide / 257.0)
-    assert np.abs(decode(output.encode_jpeg(wide)) - ref).max() <= 3
-    grey = textured(32, 48, seed=5)
-    comp = decode(output.encode_jpeg(grey))
-    assert comp.shape == (32, 48, 3) and np.abs(comp - grey[..., None].astype(int)).max() <= 3
-    four = textured(32, 48, seed=6, channels=4)
-    assert output.encode_jpeg(four) == output.encode_jpeg(four[..., :3])
-
-
-def test_a_picture_too_long_for_jpeg():
-    assert decode(output.encode_jpeg(np.zeros((1, 65500, 3), np.uint8))).shape == (1, 65500, 3)
-    for shape in ((1, 65501, 3), (65501, 1, 3)):
-        with pytest.raises(host.UserError, match="65,50[01].*png"):
-            output.encode_jpeg(np.zeros(shape, np.uint8))
-    wide = np.zeros((1, 70000, 1), np.uint8)
-    assert np.array_equal(naive_png.decode(output.encode_png(wide)), wide)
-
-
-def test_no_picture():
-    for encode in (output.encode_png, output.encode_jpeg_opencv, output.encode_jpeg_simplejpeg):
-        with pytest.raises(ValueError, match="cannot be saved"):
-            encode(np.zeros((0, 5, 3), np.uint8))
-
-
-# --- files -----------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("kind", output.FORMATS)
+@pytest.mark.parametrize("kind", encoding.FORMATS)
 def test_write(place, kind):
     place.format = kind
     assert not place.is_done(STEM) and place.earlier_images() == []
@@ -186,7 +68,7 @@ def test_a_folder_of_the_twins_name_stays(place):
     assert place.is_done(STEM) and os.path.isdir(os.path.join(place.folder, STEM + ".jpg"))
 
 
-@pytest.mark.parametrize("kind", output.FORMATS)
+@pytest.mark.parametrize("kind", encoding.FORMATS)
 @pytest.mark.parametrize("which", ["image_path", "mask_path"])
 def test_what_is_not_whole_is_not_done(place, kind, which):
     place.format = kind
@@ -258,7 +140,7 @@ def test_a_fault_at_every_operation(tmp_path, monkeypatch, mode):
     """Over old files, changing the format: every name is the old or the new file, and the next run completes it."""
     monkeypatch.setattr(os, "fsync", lambda fd: None)         # the shim notes syncs; nobody cuts our own power
     root = tmp_path / "workspace"
-    places = {kind: output.Output(str(root / "merged"), str(root / "merged_mask"), kind) for kind in output.FORMATS}
+    places = {kind: output.Output(str(root / "merged"), str(root / "merged_mask"), kind) for kind in encoding.FORMATS}
 
     def prepare():
         shutil.rmtree(str(root), ignore_errors=True)
@@ -290,7 +172,7 @@ def test_a_fault_at_every_operation(tmp_path, monkeypatch, mode):
 
 def test_left_over_parts_go_and_nothing_else(place):
     others = [".merge-1.part", ".0123.tmp", ".merge-" + "0" * 32 + ".part.png", "merge-" + "0" * 32 + ".part"]
-    parts = [output._PART.format(digit * 32) for digit in "0f"]
+    parts = [".merge-{}.part".format(digit * 32) for digit in "0f"]
     for name in others + parts:
         with open(os.path.join(place.folder, name), "wb"), open(os.path.join(place.mask_folder, name), "wb"):
             pass
@@ -397,8 +279,8 @@ def test_space_warning(place, tmp_path, monkeypatch):
     paths = []
     for k in range(3):
         paths.append(str(tmp_path / "{}.png".format(k)))
-        files.write_image(paths[k], frame(seed=k))
-    one = len(output.encode_png(frame())) + 48 * 65 // 60
+        files.write_atomic(paths[k], encoding.encode_png(frame(seed=k)))
+    one = len(encoding.encode_png(frame())) + 48 * 65 // 60
     free = [0]
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(free[0]))
     many = [paths[0]] + paths[1:2] * 998 + [paths[2]]

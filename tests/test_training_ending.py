@@ -39,7 +39,10 @@ def test_training_ends(tmp_path, fails, code, words):
     program.add_deepfacelab()
     program.write("mainscripts/Trainer.py", TRAINER)
     ended, out, err = program.run(*WORDS, FAILS=fails)
-    assert ended == code and words in out and ("Traceback" in err) == (code == 1)
+    assert ended == code and words in out and "Traceback" not in err
+    assert err == "" if code == 0 else words in err and "ValueError" in err and "Details: " in err
+    ended, out, err = program.run(*WORDS, FAILS=fails, DFL_DEBUG="1")
+    assert ended == code and ("Traceback" in err) == (code == 1)
     assert ("Done." in out) == (code == 0)
 
 

@@ -19,7 +19,7 @@ from mainscripts import VideoEd
 from program import PROGRAM
 
 COMPARED = ("plain", "ntsc", "vfr", "doubled", "odd size", "yuv444p", "10 bit", "turned right", "with aac", "bt709")
-FORMATS = [("png", 0), ("png", 7), ("jpg", 0), ("jpg", 7)]
+FORMATS = [("png", 0), ("jpg", 7), ("png", 7), ("jpg", 0)]
 # Files that do not say how long they are, or whose sound is longer than their pictures.
 UNSURE = ("mpeg-ps", "two tracks")
 
@@ -128,7 +128,7 @@ def assert_all_whole(folder, extension):
 @pytest.mark.parametrize("kind", COMPARED)
 def test_pictures_equal_those_of_stock(found, tmp_path, kept_clips, kind):
     source = kept_clips(kind, found)
-    for extension, fps in FORMATS:
+    for extension, fps in FORMATS if kind in ("plain", "vfr") else FORMATS[:2]:
         expected = tmp_path / "stock {} {}".format(extension, fps)
         folder = tmp_path / "ours {} {}".format(extension, fps)
         assert naive_video.extract(found.ffmpeg, source, str(expected), extension, fps) == 0
@@ -210,7 +210,7 @@ def test_old_frames_go_when_asked_and_stay_when_told(monkeypatch, workspace):
     with pytest.raises(host.UserError, match="Nothing was changed"):
         command(monkeypatch, workspace / "data_src.mp4", workspace / "data_src", "png", 0)
     assert state(workspace) == before
-    assert questions == [("{} holds 4 png files of before. Delete them?".format(workspace / "data_src"), True,
+    assert questions == [("{} holds 4 earlier png files. Delete them?".format(workspace / "data_src"), True,
                           sorted(OLD_PNG + NEVER_TOUCHED + [".extract.lock"]))]
 
 

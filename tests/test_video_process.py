@@ -12,7 +12,7 @@ import fake_ffmpeg
 import numpy as np
 import psutil
 import pytest
-from accel import compat, folder_lock, host
+from accel import compat, file_lock, host
 from accel.video import process, trial
 from accel.video.process import Ending, Progress
 
@@ -230,7 +230,7 @@ def test_a_console_that_holds_is_no_stall(tmp_path):
 def test_a_lock_lasts_as_long_as_ffmpeg(tmp_path):
     """Should we be killed, an ffmpeg that works on keeps the next start out of the folder."""
     path = fake_ffmpeg.make(tmp_path, "hangs")
-    lock = folder_lock.take(str(tmp_path / "lock"))
+    lock = file_lock.take(str(tmp_path / "lock"))
     thread = threading.Thread(target=process.run, args=(to_nothing(path),), kwargs={"held": lock, "stall_seconds": 3})
     thread.start()
     while not left_over():
@@ -238,10 +238,10 @@ def test_a_lock_lasts_as_long_as_ffmpeg(tmp_path):
     time.sleep(0.3)
     lock.close()
     with pytest.raises(BlockingIOError):
-        folder_lock.take(str(tmp_path / "lock"))
+        file_lock.take(str(tmp_path / "lock"))
     left_over()[0].kill()
     thread.join()
-    compat.close_and_remove(folder_lock.take(str(tmp_path / "lock")), str(tmp_path / "lock"))
+    compat.close_and_remove(file_lock.take(str(tmp_path / "lock")), str(tmp_path / "lock"))
 
 
 def test_a_slow_feed_is_no_stall():

@@ -1,6 +1,7 @@
 """Which ffmpeg is taken, and what it says of itself."""
 import os
 import stat
+import sys
 
 import clips
 import fake_ffmpeg
@@ -58,7 +59,8 @@ def test_nothing_at_all(places):
         tools.find()
     assert str(caught.value) == (
         "ffmpeg is missing: it is neither in {} nor in the PATH. Put it there, or install one with: "
-        "python -m pip install imageio-ffmpeg".format(os.path.dirname(places.at("build", "x"))))
+        "\"{}\" -m pip install imageio-ffmpeg{}".format(os.path.dirname(places.at("build", "x")), sys.executable,
+                                                      "" if sys.version_info >= (3, 7) else "==0.4.9"))
 
 
 def test_what_cannot_run_is_not_taken(places):

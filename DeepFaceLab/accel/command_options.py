@@ -6,6 +6,7 @@ _FIRST = " NAME.* takes the first file of that name."
 
 
 def extract(p):
+    """Options of steps 4 and 5. p: CommandParser."""
     p.add_argument("--detector", choices=["s3fd", "manual"], default=None, help="Who finds the faces.")
     p.path("--input-dir", help="Folder of the frames.")
     p.path("--output-dir", help="Folder for the faces.")
@@ -28,6 +29,7 @@ def extract(p):
 
 
 def merge(p, models):
+    """Options of step 7. p: CommandParser; models: names of the kinds of models."""
     p.path("--input-dir", help="Folder of the frames.")
     p.path("--output-dir", help="Folder for the merged frames.")
     p.path("--output-mask-dir", help="Folder for the masks.")
@@ -45,6 +47,7 @@ def merge(p, models):
 
 
 def extract_video(p):
+    """Options of steps 2 and 3: frames out of a video. p: CommandParser."""
     p.path("--input-file", help="The video." + _FIRST)
     p.path("--output-dir", help="Folder for the frames.")
     p.text("--output-ext", help="Format of the frames: png or jpg.")
@@ -54,6 +57,7 @@ def extract_video(p):
 
 
 def cut_video(p):
+    """Options of cutting a video. p: CommandParser."""
     p.path("--input-file", help="The video." + _FIRST)
     p.text("--from-time", help="Start, as 00:00:00.000")
     p.text("--to-time", help="End, as 00:00:00.000")
@@ -63,12 +67,14 @@ def cut_video(p):
 
 
 def denoise(p):
+    """Options of denoising frames. p: CommandParser."""
     p.path("--input-dir", help="Folder of the frames.")
     p.number("--factor", help="Strength, 1 to 20.")
     p.unattended()
 
 
 def video_from_sequence(p):
+    """Options of step 8. p: CommandParser."""
     given = [p.path("--input-dir", help="Folder of the frames."),
              p.path("--output-file", help="The video to write.")]
     p.path("--reference-file", required=False, help="Video that gives frame rate and sound." + _FIRST)

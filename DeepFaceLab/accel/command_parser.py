@@ -4,10 +4,12 @@ import os
 
 
 def full_path(text):
+    """Return a typed path (str) as an absolute one."""
     return os.path.abspath(os.path.expanduser(text))
 
 
 def positive(text):
+    """Return a typed number (int) of at least 1. Raises ValueError."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -40,9 +42,11 @@ class CommandParser(argparse.ArgumentParser):
     """An ArgumentParser with the few kinds of options that DeepFaceLab's commands are made of."""
 
     def path(self, option, help=None, required=True):
+        """An option with a path. Return its action."""
         return self.add_argument(option, required=required, type=full_path, metavar="PATH", help=help)
 
     def flag(self, option, help=""):
+        """An option without a value: False or True."""
         self.add_argument(option, action="store_true", default=False, help=help)
 
     def choice(self, yes, no, help):
@@ -53,19 +57,24 @@ class CommandParser(argparse.ArgumentParser):
         either.add_argument(no, dest=name, action="store_false", default=None, help=argparse.SUPPRESS)
 
     def number(self, option, help, default=None):
+        """An option with an int."""
         self.add_argument(option, type=int, metavar="N", default=default, help=help)
 
     def text(self, option, help, default=None):
+        """An option with a text."""
         self.add_argument(option, default=default, metavar="TEXT", help=help)
 
     def model(self, names):
+        """The kind of a model. names: of those that there are."""
         self.add_argument("--model", dest="model_name", required=True, choices=names, help="Kind of model.")
 
     def devices(self):
+        """What the networks work on."""
         self.flag("--cpu-only", help="Use the processor, no graphics card.")
         self.text("--force-gpu-idxs", help="Numbers of the graphics cards to use, with commas between them.")
 
     def unattended(self):
+        """What a run without a person needs."""
         self.flag("--yes", help="Take the default of every question.")
         self.add_argument("--log", type=full_path, metavar="FILE", default=None,
                           help="Add everything shown, with times, to this text file.")

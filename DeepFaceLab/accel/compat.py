@@ -115,7 +115,7 @@ def lock_file(handle):
     """Take an exclusive lock on an open file without waiting; the system drops it with the process.
 
     Raises BlockingIOError when another process holds it, another OSError when the file system
-    has no locks. Release with unlock_file or by closing the file.
+    has no locks. Closing the file gives it up.
     """
     # Windows locks byte ranges (msvcrt), POSIX locks open files (fcntl); neither has the other's call.
     if is_windows:
@@ -130,17 +130,6 @@ def lock_file(handle):
     else:
         import fcntl
         fcntl.flock(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def unlock_file(handle):
-    """Release what lock_file took."""
-    if is_windows:
-        import msvcrt
-        handle.seek(0)
-        msvcrt.locking(handle.fileno(), msvcrt.LK_UNLCK, 1)
-    else:
-        import fcntl
-        fcntl.flock(handle.fileno(), fcntl.LOCK_UN)
 
 
 def private_temp_folder():
@@ -276,6 +265,10 @@ def make_console_safe():
 
 
 # --- ffmpeg ----------------------------------------------------------------------------------
+
+# What pip is to install where there is no ffmpeg: on Python 3.6 the last release that works there.
+ffmpeg_package = "imageio-ffmpeg" if sys.version_info >= (3, 7) else "imageio-ffmpeg==0.4.9"
+
 
 def bundled_ffmpeg():
     """Return the path of the ffmpeg that the package imageio-ffmpeg brings, or None without one that works."""

@@ -155,7 +155,8 @@ def _opened(path):
     try:
         return open(path, "rb", buffering=0)
     except OSError as error:
-        raise FacesetError("{} cannot be read: {}".format(path, error.strerror or error))
+        raise FacesetError("{} cannot be read: {}. See that it is a file that may be read, then start again.".format(
+            path, error.strerror or error))
 
 
 def _exactly(stream, size):

@@ -129,21 +129,3 @@ def decode_image(data, flags=-1):
         return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error:
         return None
-
-
-def write_image(path, image, params=None):
-    """Encode an image by the suffix of `path` and write it whole or not at all.
-
-    image: uint8 or uint16 (H, W) or (H, W, C), BGR(A); params: list of int as for cv2.imencode.
-    Raises ValueError if it cannot be encoded (unknown suffix, empty image) and OSError as write_atomic.
-    Answers to stock's core.cv2ex.cv2_imwrite, which ignores both failures.
-    """
-    import cv2
-    suffix = os.path.splitext(os.fspath(path))[1]
-    try:
-        done, encoded = cv2.imencode(suffix, image, params or [])
-    except cv2.error as error:
-        raise ValueError("{}: the image cannot be saved as {!r}: {}".format(path, suffix, error)) from error
-    if not done:
-        raise ValueError("{}: the image cannot be saved as {!r}".format(path, suffix))
-    write_atomic(path, encoded.tobytes())

@@ -16,6 +16,8 @@ import threading
 import time
 import weakref
 
+from . import compat_signals
+
 ERROR_PREFIX = "/!\\ "
 _YES_NO = {True: "y", False: "n"}
 
@@ -114,8 +116,8 @@ def ask_int(prompt, default, valid_list=None, valid_range=None, add_info=None, h
     """
     console = _asking_console()
     if console is not None:
-        return console.input_int(prompt, default, **_given(valid_range=valid_range, valid_list=valid_list,
-                                                           add_info=add_info, help_message=help_message))
+        return _ask_stock(console.input_int, prompt, default, valid_range=valid_range, valid_list=valid_list,
+                          add_info=add_info, help_message=help_message)
     hints = []
     if valid_range is not None:
         hints.append("{}-{}".format(valid_range[0], valid_range[1]))
@@ -132,30 +134,11 @@ def ask_int(prompt, default, valid_list=None, valid_range=None, add_info=None, h
     return _ask(_with_hints(question, hints, help_message), default, parse, help_message)
 
 
-def ask_number(prompt, default, valid_list=None, add_info=None, help_message=None):
-    """Ask for a float; what is no number, or not in valid_list, counts as the default.
-
-    A default of None is not shown. Answers to stock's input_number.
-    """
-    console = _asking_console()
-    if console is not None:
-        return console.input_number(prompt, default, **_given(valid_list=valid_list, add_info=add_info,
-                                                              help_message=help_message))
-    hints = [] if add_info is None else [str(add_info)]
-    question = prompt if default is None else "[{}] {}".format(default, prompt)
-
-    def parse(answer):
-        number = float(answer)
-        return number if valid_list is None or number in valid_list else default
-
-    return _ask(_with_hints(question, hints, help_message), default, parse, help_message)
-
-
 def ask_bool(prompt, default, help_message=None):
     """Ask for y or n; any other answer counts as the default. Answers to stock's input_bool."""
     console = _asking_console()
     if console is not None:
-        return console.input_bool(prompt, default, **_given(help_message=help_message))
+        return _ask_stock(console.input_bool, prompt, default, help_message=help_message)
     question = _with_hints("[{}] {}".format(_YES_NO[default], prompt), ["y/n"], help_message)
     answer = _read_answer(question, help_message)
     if not answer:
@@ -171,7 +154,7 @@ def ask_str(prompt, default=None, valid_list=None, help_message=None):
     """
     console = _asking_console()
     if console is not None:
-        return console.input_str(prompt, default, **_given(valid_list=valid_list, help_message=help_message))
+        return _ask_stock(console.input_str, prompt, default, valid_list=valid_list, help_message=help_message)
     hints = [] if valid_list is None else ["/".join(valid_list)]
     question = prompt if default is None else "[{}] {}".format(default, prompt)
     question = _with_hints(question, hints, help_message)
@@ -206,9 +189,13 @@ def _asking_console():
     return None if _unattended else _stock_console()
 
 
-def _given(**options):
-    """The options that are used: the console of an older DeepFaceLab does not know all of them."""
-    return {name: value for name, value in options.items() if value is not None}
+def _ask_stock(ask, prompt, default, **options):
+    """Ask by stock's console. It takes Ctrl-C for Enter, which for some questions deletes files: here it stops.
+
+    Only options that are used go there: the console of an older DeepFaceLab does not know all of them.
+    """
+    with compat_signals.noticed():
+        return ask(prompt, default, **{name: value for name, value in options.items() if value is not None})
 
 
 def _ask(question, default, parse, help_message):

@@ -4,8 +4,19 @@ import os
 import re
 import uuid
 
-from . import compat, files, folder_lock, host
-from .rename_errors import advice, reason
+from . import compat, file_lock, files, host
+from .os_errors import advice, reason
+
+
+def make(folder, option):
+    """Make a folder (path) and those above it, if needed. Raises host.UserError; option: what the user gives it by."""
+    if os.path.isfile(str(folder)):
+        raise host.UserError("{} is a file, and a folder is needed. Give another {}.".format(folder, option))
+    try:
+        os.makedirs(str(folder), exist_ok=True)
+    except OSError as error:
+        raise host.UserError("{} cannot be made: {}. Give another {}.".format(
+            folder, error.strerror or error, option)) from error
 
 
 class OutputFolder:
@@ -50,7 +61,7 @@ class OutputFolder:
     def _lock(self):
         path = self.path(".{}_lock".format(self.step))
         try:
-            handle = folder_lock.take(path)
+            handle = file_lock.take(path)
         except BlockingIOError as error:
             raise host.UserError("Another {} is writing to {}. Wait until it has ended, then start again.".format(
                 self.step, self.folder)) from error

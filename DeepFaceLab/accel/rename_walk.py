@@ -7,11 +7,15 @@ import os
 import shutil
 
 from . import compat, files, rename_journal
-from .rename_errors import RenameError, advice, reason
+from .os_errors import advice, reason
 from .rename_journal import AWAY, FINAL, SORT_KIND, UNDO, UNDO_KIND, JournalError
 
 _BAR_STEP = 200  # files between two updates of a progress bar
 _FAILURES_BEFORE_GIVING_UP = 3  # each may have waited a second for the file to be free
+
+
+class RenameError(Exception):
+    """What stopped the renaming, where the files are now, and what to do next, in words for the user."""
 
 
 def carry_out(folder, journal, progress):

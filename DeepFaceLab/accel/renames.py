@@ -20,10 +20,10 @@ import os
 import uuid
 from pathlib import Path
 
-from . import files, rename_journal, rename_walk
-from .folder_lock import locked
-from .rename_errors import RenameError, advice, reason
+from . import compat, file_lock, files, rename_journal, rename_walk
+from .os_errors import advice, reason
 from .rename_journal import SORT_KIND, UNDO, UNDO_KIND, Journal
+from .rename_walk import RenameError
 
 __all__ = ["RenameError", "Result", "apply_order", "locked", "plan_lines", "recover", "refuse_unfinished",
            "undo"]
@@ -36,8 +36,42 @@ trash (by undo: back from there); trash_folder: its path (str) or None; missing:
 undo looked for and that are gone.
 """
 
+_LOCK = ".sort_lock"
+_HELD = set()  # folders that this process has locked
+
 
 # --- what the user's commands call --------------------------------------------------------------
+
+@contextlib.contextmanager
+def locked(folder):
+    """Keep other sorts out of a folder while the body runs; the same process may nest it.
+
+    Raises RenameError if another process is sorting there or if the folder cannot be written to.
+    """
+    folder = os.path.realpath(os.fspath(folder))
+    if folder in _HELD:
+        yield
+        return
+    path = os.path.join(folder, _LOCK)
+    handle = _take_lock(folder, path)
+    _HELD.add(folder)
+    try:
+        yield
+    finally:
+        _HELD.discard(folder)
+        compat.close_and_remove(handle, path)
+
+
+def _take_lock(folder, path):
+    try:
+        return file_lock.take(path)
+    except BlockingIOError as error:
+        raise RenameError("Another sort is at work in {}. Wait until it has ended, "
+                          "then start again.".format(folder)) from error
+    except OSError as error:
+        raise RenameError("Files in {} cannot be renamed: {}. {}".format(
+            folder, reason(error), advice(error))) from error
+
 
 def apply_order(folder, ordered, trashed, progress=None):
     """Name the images of a folder by their place in `ordered` and move `trashed` to a trash folder.

@@ -12,7 +12,7 @@ from accel.extract.extraction import Extraction, Options, Plan, face_type_of
 from accel.extract.record import Record
 from accel.nets.devices import CPU, Device, graphics_cards
 from accel.output_folder import OutputFolder
-from accel.rename_errors import advice, reason
+from accel.os_errors import advice, reason
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "facelib"
 
@@ -112,10 +112,10 @@ class _Folders:
             raise host.UserError("Input directory not found. Please ensure it exists: {} (option --input-dir).".format(
                 input_path))
         for folder in (output_path, self.debug):
-            if folder.exists() and not folder.is_dir():
+            if os.path.exists(str(folder)) and not os.path.isdir(str(folder)):
                 raise host.UserError("{} is a file; faces need a folder of this name. Give another --output-dir."
                                      .format(folder))
-        if self.debug.is_dir() and os.path.samefile(str(self.debug), str(input_path)):
+        if os.path.isdir(str(self.debug)) and os.path.samefile(str(self.debug), str(input_path)):
             raise host.UserError("The frames lie in {}, where debug images go and earlier ones are deleted, so nothing "
                                  "was started. Give another folder with --output-dir.".format(input_path))
         try:
@@ -239,7 +239,7 @@ def _ask_options(face_type, most_faces, image_size, jpeg_quality):
         image_size = host.ask_int("Image size", usual, valid_range=[256, 2048], help_message=SIZE_HELP)
     if jpeg_quality is None:
         jpeg_quality = host.ask_int("Jpeg quality", 90, valid_range=[1, 100], help_message=QUALITY_HELP)
-    if image_size < 1:
+    if not 1 <= image_size <= 65500:   # the longest side of a JPG
         raise host.UserError("Faces of {} pixels cannot be saved. Give another --image-size.".format(image_size))
     return cut.FaceSettings(face_type, image_size, jpeg_quality), most_faces
 

@@ -9,7 +9,8 @@ import os
 import shutil
 import traceback
 
-from accel import compat, files, host
+from accel import compat, files, host, output_folder
+from accel.merge import model_files
 from accel.merge import settings as merge_settings
 
 WORKERS_HELP = ("Specify the number of threads to process. A low value may affect performance. A high value may result "
@@ -38,15 +39,20 @@ def main(model_class_name=None, saved_models_path=None, training_data_src_path=N
     output = _check_folders(saved_models_path, input_path, output_path, output_mask_path, aligned_path)
     if isinstance(force_gpu_idxs, str):  # stock hands the text on, which its own models take for one card only
         force_gpu_idxs = [int(number) for number in force_gpu_idxs.split(",")]
-    model = importlib.import_module("models").import_model(model_class_name)(
+    model_files.check_trained(saved_models_path, model_class_name, force_model_name)
+    model_class = importlib.import_module("models").import_model(model_class_name)
+    model = model_files.load(lambda: model_class(
         is_training=False, saved_models_path=saved_models_path, force_gpu_idxs=force_gpu_idxs,
-        force_model_name=force_model_name, cpu_only=cpu_only)
+        force_model_name=force_model_name, cpu_only=cpu_only), saved_models_path)
     try:
+        model_files.check_complete(model)
         predict, input_shape, config = model.get_MergerConfig()
         frame_paths = _one_a_name(files.image_paths(input_path))
         if interactive is None:
             interactive = not host.is_unattended() and not host.is_colab() and host.ask_bool(
                 "Use interactive merger?", True)
+        if interactive:
+            _check_display()
         config = _configured(config, interactive, settings)
         first_shape = _shape(frame_paths)
         workers = _worker_count(workers, first_shape, input_shape[0])
@@ -82,9 +88,18 @@ def _check_folders(models, frames, merged, masks, aligned):
                 what, folder, option))
     from accel.merge import output
     output.check_folders(str(frames), str(merged), str(masks), str(aligned), str(models))
-    for folder in (merged, masks):
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder, option in ((merged, "--output-dir"), (masks, "--output-mask-dir")):
+        output_folder.make(folder, option)
     return output.Output(str(merged), str(masks), "png")
+
+
+def _check_display():
+    """Raise host.UserError where the merger's window cannot be opened: OpenCV would end the whole program."""
+    screens = importlib.import_module("merger.MergerScreen").ScreenManager
+    if getattr(screens, "needs_display", True) and not host.is_colab() and not compat.has_display():
+        raise host.UserError("The interactive merger needs a window, and there is no display (DISPLAY is {}). Start "
+                             "this step on a desktop, log in with `ssh -X`, or answer n to \"Use interactive merger?\"."
+                             .format(os.environ.get("DISPLAY") or "not set"))
 
 
 def _configured(config, interactive, given):
@@ -138,7 +153,7 @@ def _worker_count(given, first_shape, input_size):
 def _warn(output, frame_paths, first_shape):
     """Say what the user should know of the chosen format and of the disk before hours of work begin."""
     if output.format == "jpg":
-        from accel.merge.output import jpeg_note
+        from accel.merge.encoding import jpeg_note
         note = jpeg_note()
         if note is not None:
             host.log_info(note)

@@ -13,62 +13,84 @@ from accel import files, host, renames
 DEFAULT_METHOD = 5
 DEFAULT_TARGET = 2000
 
+sort_func_methods = {}     # {option of --by: (title in the list, function)}, in the order of their numbers
 
+
+def method(option, title):
+    """Give a function the next number in the list of methods."""
+    def register(function):
+        sort_func_methods[option] = title, function
+        return function
+    return register
+
+
+@method("blur", "blur")
 def sort_by_blur(input_path):
     from accel.ranking import sharpness
     return _sorted_lists(input_path, "Sorting by blur...", sharpness.rank_blur)
 
 
+@method("motion-blur", "motion_blur")
 def sort_by_motion_blur(input_path):
     from accel.ranking import sharpness
     return _sorted_lists(input_path, "Sorting by motion blur...", sharpness.rank_motion_blur)
 
 
+@method("face-yaw", "face yaw direction")
 def sort_by_face_yaw(input_path):
     from accel.ranking import metadata
     return _sorted_lists(input_path, "Sorting by face yaw...", metadata.rank_face_yaw)
 
 
+@method("face-pitch", "face pitch direction")
 def sort_by_face_pitch(input_path):
     from accel.ranking import metadata
     return _sorted_lists(input_path, "Sorting by face pitch...", metadata.rank_face_pitch)
 
 
+@method("face-source-rect-size", "face rect size in source image")
 def sort_by_face_source_rect_size(input_path):
     from accel.ranking import metadata
     return _sorted_lists(input_path, "Sorting by face rect size...", metadata.rank_source_rect_size)
 
 
+@method("hist", "histogram similarity")
 def sort_by_hist(input_path):
     from accel.ranking import histogram
     return _lists(input_path, "Sorting by histogram similarity...", histogram.rank_hist)
 
 
+@method("hist-dissim", "histogram dissimilarity")
 def sort_by_hist_dissim(input_path):
     from accel.ranking import dissimilarity
     return _sorted_lists(input_path, "Sorting by histogram dissimilarity...", dissimilarity.rank_hist_dissim)
 
 
+@method("brightness", "brightness")
 def sort_by_brightness(input_path):
     from accel.ranking import pixels
     return _sorted_lists(input_path, "Sorting by brightness...", pixels.rank_brightness)
 
 
+@method("hue", "hue")
 def sort_by_hue(input_path):
     from accel.ranking import pixels
     return _sorted_lists(input_path, "Sorting by hue...", pixels.rank_hue)
 
 
+@method("black", "amount of black pixels")
 def sort_by_black(input_path):
     from accel.ranking import pixels
     return _sorted_lists(input_path, "Sorting by amount of black pixels...", pixels.rank_black)
 
 
+@method("origname", "original filename")
 def sort_by_origname(input_path):
     from accel.ranking import metadata
     return _sorted_lists(input_path, "Sort by original filename...", metadata.rank_origname)
 
 
+@method("oneface", "one face in image")
 def sort_by_oneface_in_image(input_path):
     from accel.ranking import metadata
     img_list, trash_img_list = _lists(input_path, "Sort by one face in images...", metadata.rank_oneface)
@@ -79,6 +101,7 @@ def sort_by_oneface_in_image(input_path):
     return img_list, trash_img_list
 
 
+@method("absdiff", "absolute pixel difference")
 def sort_by_absdiff(input_path, similar=None):
     """``similar``: None asks, True or False answers the question beforehand."""
     from accel.ranking import absdiff
@@ -88,10 +111,7 @@ def sort_by_absdiff(input_path, similar=None):
     return _as_lists(absdiff.rank_absdiff(files.image_paths(input_path), similar))
 
 
-def sort_best_faster(input_path, target_count=None):
-    return sort_best(input_path, faster=True, target_count=target_count)
-
-
+@method("final", "best faces")
 def sort_best(input_path, faster=False, target_count=None):
     """``target_count``: None asks, a number answers the question beforehand."""
     from accel.ranking import best
@@ -106,23 +126,9 @@ def sort_best(input_path, faster=False, target_count=None):
     return _as_lists(best.rank_best(files.image_paths(input_path), target_count, by_size=faster))
 
 
-sort_func_methods = {
-    'blur':        ("blur", sort_by_blur),
-    'motion-blur': ("motion_blur", sort_by_motion_blur),
-    'face-yaw':    ("face yaw direction", sort_by_face_yaw),
-    'face-pitch':  ("face pitch direction", sort_by_face_pitch),
-    'face-source-rect-size': ("face rect size in source image", sort_by_face_source_rect_size),
-    'hist':        ("histogram similarity", sort_by_hist),
-    'hist-dissim': ("histogram dissimilarity", sort_by_hist_dissim),
-    'brightness':  ("brightness", sort_by_brightness),
-    'hue':         ("hue", sort_by_hue),
-    'black':       ("amount of black pixels", sort_by_black),
-    'origname':    ("original filename", sort_by_origname),
-    'oneface':     ("one face in image", sort_by_oneface_in_image),
-    'absdiff':     ("absolute pixel difference", sort_by_absdiff),
-    'final':       ("best faces", sort_best),
-    'final-fast':  ("best faces faster", sort_best_faster),
-}
+@method("final-fast", "best faces faster")
+def sort_best_faster(input_path, target_count=None):
+    return sort_best(input_path, faster=True, target_count=target_count)
 
 
 def main(input_path, sort_by_method=None, target_count=None, similar=None, undo=False, dry_run=False):
@@ -164,6 +170,8 @@ def _sort(input_path, sort_by_method, target_count, similar, dry_run):
     answers = {sort_by_absdiff: {'similar': similar}, sort_best: {'target_count': target_count},
                sort_best_faster: {'target_count': target_count}}
     img_list, trash_img_list = func(input_path, **answers.get(func, {}))
+    if not os.path.isdir(str(input_path)):
+        raise host.UserError("{} is no longer there. Sort it again where it is now.".format(input_path))
     final_process(input_path, img_list, trash_img_list, dry_run)
 
 
@@ -190,6 +198,9 @@ def final_process(input_path, img_list, trash_img_list, dry_run=False):
     result = renames.apply_order(input_path, ordered, trashed, _renaming_bars())
     if result.trashed:
         host.log_info("Trashed {} items to {}".format(result.trashed, result.trash_folder))
+    if not ordered:
+        host.log_err("No image could be sorted. If this is not the folder of the aligned faces, start sort again with "
+                     "--undo: it brings all back.")
 
 
 def _undo(input_path):

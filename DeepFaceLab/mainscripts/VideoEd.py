@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from accel import files, host
+from accel import files, host, output_folder
 from accel.video import colour, cut, denoise, encoders, extract, frames, join, probe, rate, tools, trial, whole_file
 
 FPS_HELP = "How many frames of every second of the video will be extracted. 0 - full fps"
@@ -40,7 +40,7 @@ def extract_video(input_file, output_dir, output_ext=None, fps=None, hwaccel=Non
 
     extract.begin(found, source, output_ext, fps, hwaccel)
     folder = os.path.abspath(str(output_dir))
-    os.makedirs(folder, exist_ok=True)
+    output_folder.make(folder, "--output-dir")
     with extract.locked(folder) as lock:
         _clear_old_frames(folder, output_ext, source)
         count = extract.run(found, source, folder, output_ext, fps, _bar("Extracting"), hwaccel, lock)
@@ -52,10 +52,10 @@ def _clear_old_frames(folder, extension, source):
     if not old:
         return
     if any(os.path.samefile(path, source) for path in old):
-        raise host.UserError("{} lies among the frames of before, which are deleted. Move it to another folder, then "
+        raise host.UserError("{} lies among the earlier frames, which are deleted. Move it to another folder, then "
                              "start again.".format(source))
-    if not host.ask_bool("{} holds {:,} {} files of before. Delete them?".format(folder, len(old), extension), True):
-        raise host.UserError("Nothing was changed. Move the files of before to another folder, then start again.")
+    if not host.ask_bool("{} holds {:,} earlier {} files. Delete them?".format(folder, len(old), extension), True):
+        raise host.UserError("Nothing was changed. Move the earlier files to another folder, then start again.")
     for path in old:
         os.remove(path)
 

@@ -60,19 +60,13 @@ class InteractiveMergerSubprocessor(object):
         """
         if len(frames) == 0:
             raise ValueError("there are no frames to merge")
-        self.is_interactive = is_interactive
-        self.merger_session_filepath = Path(merger_session_filepath)
-        self.merger_config = merger_config
-        self.predictor_func = predictor_func
-        self.predictor_input_shape = predictor_input_shape
-        self.face_enhancer_func = face_enhancer_func
-        self.xseg_256_extract_func = xseg_256_extract_func
-        self.frames = frames
-        self.frames_root_path = frames_root_path
-        self.output_path = output_path
-        self.output_mask_path = output_mask_path
-        self.model_iter = model_iter
-        self.process_count = subprocess_count
+        # attributes of stock's names are for forks
+        self.is_interactive, self.merger_session_filepath = is_interactive, Path(merger_session_filepath)
+        self.merger_config, self.model_iter, self.process_count = merger_config, model_iter, subprocess_count
+        self.predictor_func, self.predictor_input_shape = predictor_func, predictor_input_shape
+        self.face_enhancer_func, self.xseg_256_extract_func = face_enhancer_func, xseg_256_extract_func
+        self.frames, self.frames_root_path = frames, frames_root_path
+        self.output_path, self.output_mask_path = output_path, output_mask_path
         self.output = output if output is not None else Output(str(output_path), str(output_mask_path))
         self.predict_batch = predict_batch
         self._stamp = None       # of the session whose frames are in the output folder

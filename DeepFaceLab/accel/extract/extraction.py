@@ -14,8 +14,8 @@ import cv2
 
 from .. import files, host
 from ..nets import loading
+from ..os_errors import advice, reason
 from ..output_folder import OutputFolder
-from ..rename_errors import advice, reason
 from . import cut, pipeline, run
 from .record import UNKNOWN, Record
 

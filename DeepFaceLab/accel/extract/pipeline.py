@@ -31,17 +31,13 @@ class FrameData:
     paths of the faces; faces_detected: their number.
     """
 
+    rects_rotation = faces_detected = 0
+
     def __init__(self, filepath=None, rects=None, landmarks=None, landmarks_accurate=True, manual=False,
                  force_output_path=None, final_output_files=None):
-        self.filepath = filepath
-        self.rects = rects or []
-        self.rects_rotation = 0
-        self.landmarks_accurate = landmarks_accurate
-        self.manual = manual
-        self.landmarks = landmarks or []
-        self.force_output_path = force_output_path
-        self.final_output_files = final_output_files or []
-        self.faces_detected = 0
+        self.filepath, self.force_output_path = filepath, force_output_path
+        self.landmarks_accurate, self.manual = landmarks_accurate, manual
+        self.rects, self.landmarks, self.final_output_files = rects or [], landmarks or [], final_output_files or []
 
 
 Plan = collections.namedtuple("Plan", "stages faces most_faces turns_together")

@@ -3,7 +3,7 @@ import errno
 import os
 
 from .. import compat, host, pools
-from ..rename_errors import advice, reason
+from ..os_errors import advice, reason
 from .pipeline import FrameError
 
 SHOWN = 10              # failed frames named at the end
@@ -39,6 +39,7 @@ class Tally:
 
     @property
     def failed(self):
+        """How many frames failed (int)."""
         return len(self.unreadable) + len(self.unwritten)
 
     def end(self, frames):
@@ -100,6 +101,9 @@ def _fail(outcome, tally):
     if getattr(error, "errno", None) in _NO_ROOM:
         raise host.UserError("The disk is full: the faces of {} could not be written. Make room, then start the same "
                              "step again and answer y to \"Continue extraction?\".".format(name)) from error
+    if not os.path.isdir(os.path.dirname(str(outcome.item.filepath))):
+        raise host.UserError("The folder of the frames, {}, is no longer there. Start the same step again where it is "
+                             "now.".format(os.path.dirname(str(outcome.item.filepath)))) from error
     told = str(error) if isinstance(error, FrameError) else _in_words(name, error)
     (tally.unreadable if isinstance(error, FrameError) else tally.unwritten).append(told)
     host.log_err(told)
@@ -110,8 +114,8 @@ def _fail(outcome, tally):
 
 
 def _in_words(name, error):
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):   # OpenCV's words
         return "{}: there is not enough memory. Close other programs.".format(name)
     if isinstance(error, OSError):
         return "the faces of {} could not be written: {}".format(name, error.strerror or error)
-    return "{} could not be extracted ({}: {})".format(name, type(error).__name__, error)
+    return "{} could not be extracted ({}: {})".format(name, type(error).__name__, str(error).partition("\n")[0])

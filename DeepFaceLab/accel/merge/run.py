@@ -13,7 +13,7 @@ import uuid
 import numpy as np
 
 from .. import files, host
-from ..rename_errors import advice, reason
+from ..os_errors import advice, reason
 from . import pipeline
 from .faces import Motion
 from .settings import RAW_PREDICT, Settings
@@ -102,6 +102,9 @@ class _Failures:
         if getattr(error, "errno", None) in _NO_ROOM:
             raise host.UserError("The disk is full: {} could not be written. Make room and start the same step again: "
                                  "it goes on where it stopped.".format(name)) from error
+        if not os.path.isdir(os.path.dirname(job.path)):
+            raise host.UserError("The folder of the frames, {}, is no longer there. Start the same step again where it "
+                                 "is now.".format(os.path.dirname(job.path))) from error
         told = failure_in_words(name, error)
         host.log_err(told)
         host.log_details("{}: {!r}".format(name, error))
@@ -114,20 +117,21 @@ class _Failures:
         """What a user reads at the end (str)."""
         shown = self.named[:SHOWN]
         more = ["... and {:,} more".format(len(self.named) - SHOWN)] if len(self.named) > SHOWN else []
-        return ("{:,} of {:,} frames could not be merged, the others are done:\n{}\nMend or replace these frames, then "
-                "start the same step again: it does only what is missing.").format(
-                    len(self.named), total, "\n".join("    " + line for line in shown + more))
+        others = ", the others are done" if len(self.named) < total else ""
+        return ("{:,} of {:,} frames could not be merged{}:\n{}\nMend or replace these frames, then start the same "
+                "step again: it does only what is missing.").format(
+                    len(self.named), total, others, "\n".join("    " + line for line in shown + more))
 
 
 def failure_in_words(name, error):
     """Return one line (str) on why a frame failed."""
     if isinstance(error, pipeline.FrameError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):   # OpenCV's words
         return "{}: there is not enough memory. Start again with fewer workers.".format(name)
     if isinstance(error, OSError):
         return "{} could not be written: {}".format(name, error.strerror or error)
-    return "{} could not be merged ({}: {})".format(name, type(error).__name__, error)
+    return "{} could not be merged ({}: {})".format(name, type(error).__name__, str(error).partition("\n")[0])
 
 
 # --- a run that was cut short ----------------------------------------------------------------

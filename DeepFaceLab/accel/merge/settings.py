@@ -40,6 +40,7 @@ class Settings(collections.namedtuple("Settings", list(TYPES))):
 
     @property
     def is_seamless(self):
+        """Whether the face is cloned into the frame by its gradients."""
         return "seamless" in self.mode
 
     @property

@@ -87,6 +87,7 @@ def _project(pixels, direction, along):
 
 @compat.jit()
 def value_range(values, others):
+    """Return the lowest and the highest value of both arrays, float32 (N,) and (M,); N is at least 1."""
     low = high = values[0]
     for i in range(len(values)):
         low, high = min(low, values[i]), max(high, values[i])

@@ -19,6 +19,7 @@ class Device(collections.namedtuple("Device", "kind index name memory_gb")):
 
     @property
     def is_cpu(self):
+        """Whether it is the processor."""
         return self.kind == "CPU"
 
     @property
@@ -90,6 +91,7 @@ class Session:
         return self._session.run(self._outputs[part], {self._input: np.ascontiguousarray(images)})
 
     def close(self):
+        """Give the device free."""
         self._session.close()
 
 

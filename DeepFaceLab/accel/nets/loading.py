@@ -32,9 +32,11 @@ class Networks(questions.Questions):
         return faces.align(picture, rects, self.aligner, self.faces_in if accurate else None)
 
     def detector(self, pictures):
+        """Return the answers of S3FD to pictures, as `ask`; what they are: s3fd.S3FD.run."""
         return self.ask(DETECTOR, pictures)
 
     def aligner(self, crops):
+        """Return the answers of FAN to crops, as `ask`; what they are: fan.FAN.run."""
         return self.ask(ALIGNER, crops)
 
 

@@ -42,7 +42,8 @@ def read(path):
             "{} is missing. It comes with DeepFaceLab: copy it from another build, or unpack DeepFaceLab again, into "
             "the folder {}.".format(path, os.path.dirname(path))) from error
     except OSError as error:
-        raise host.UserError("{} cannot be read: {}".format(path, error.strerror or error)) from error
+        raise host.UserError("{} cannot be read: {}. Free it, or copy it again from a build of DeepFaceLab.".format(
+            path, error.strerror or error)) from error
     except safe_pickle.UnsafePickleError as error:
         raise damaged(path, error.reason) from error
     if not isinstance(arrays, dict) or not all(isinstance(name, str) for name in arrays):

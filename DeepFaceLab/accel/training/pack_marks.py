@@ -7,7 +7,7 @@ import hashlib
 import os
 
 from .. import files, host
-from ..rename_errors import advice, reason
+from ..os_errors import advice, reason
 
 DELETES = ".packing_deletes"
 UNPACKS = ".packing_unpacks"

@@ -7,8 +7,8 @@ the next packing, which would else replace the pak by one of the few files that 
 import collections
 import os
 
-from .. import faceset, files, host
-from ..rename_errors import advice, reason
+from .. import compat, faceset, files, host
+from ..os_errors import advice, reason
 
 from . import pack_marks
 from .packing import pak_path
@@ -93,4 +93,12 @@ def _delete(place, folder, paths, persons, is_packed):
         path, error = failed[0]
         raise host.UserError("{:,} of the packed files could not be deleted, the first is {}: {}. faceset.pak is good. "
                              "{}".format(len(failed), path, error.strerror or error, advice(error)))
+    try:
+        for above in sorted(set(map(os.path.dirname, paths)) - {place.folder}):
+            if os.path.isdir(above):
+                compat.fsync_directory(above)
+        place.sync()    # a power cut must not bring files back and leave the mark away
+    except OSError as error:
+        raise host.UserError("The packed files in {} are deleted, but the disk does not confirm it: {}. faceset.pak is "
+                             "good; start again.".format(folder, reason(error))) from error
     forget(place)

@@ -11,8 +11,8 @@ import struct
 import numpy as np
 
 from .. import faceset, files, host, pickle_writer
+from ..os_errors import advice, reason
 from ..output_folder import OutputFolder
-from ..rename_errors import advice, reason
 
 from . import loading, pack_marks
 from .face_table import Builder

@@ -30,6 +30,8 @@ _forking = threading.Lock()
 class ProducerError(Exception):
     """The process that makes training samples failed, died or could not start. Its cause has the process' traceback."""
 
+    told = "The training cannot go on without new samples."   # what main.py says before it
+
 
 class _Gone(Exception):
     """Nobody is at the other end of the pipe."""

@@ -10,7 +10,7 @@ import collections
 import os
 
 from .. import compat, dfl_jpeg, faceset, files, host, pools
-from ..rename_errors import advice, reason
+from ..os_errors import advice, reason
 
 from . import pack_marks, packed_files, packing
 

@@ -47,9 +47,13 @@ def run(found, source, start, end, sound, bitrate, open_bar):
     length = seconds_of(end) - seconds_of(start)
     if length <= 0:
         raise host.UserError("The end {} is not after the start {}. Give an end that lies behind.".format(end, start))
-    video = probe.probe(found, source).video
+    about = probe.probe(found, source)
+    video = about.video
     if video.seconds and seconds_of(start) >= video.seconds:
         raise host.UserError("The video ends before {}: it is {:.1f} seconds long.".format(start, video.seconds))
+    if sound and sound >= len(about.sounds):
+        host.log_err("{} has no sound track {}; the first is 0. The cut has no sound.".format(
+            os.path.basename(source), sound))
     total = None
     if video.nominal_rate:  # ffmpeg fills what goes slower
         rest = video.seconds - float(seconds_of(start)) if video.seconds else float(length)

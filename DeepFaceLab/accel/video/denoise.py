@@ -12,7 +12,7 @@ import shutil
 import struct
 import time
 
-from .. import compat, files, folder_lock, host
+from .. import compat, file_lock, files, host
 from . import frames, process
 
 WORK, READY = ".denoise.part", ".denoise.done"
@@ -41,7 +41,7 @@ def locked(folder):
     """Keep other denoising out of a folder. Raises host.UserError when it is at work or cannot be written to."""
     path = os.path.join(folder, _LOCK)
     try:
-        handle = folder_lock.take(path)
+        handle = file_lock.take(path)
     except BlockingIOError as error:
         raise host.UserError("The frames in {} are being denoised in another window. Wait until it has ended.".format(
             folder)) from error

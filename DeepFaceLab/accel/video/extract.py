@@ -3,7 +3,7 @@ import contextlib
 import os
 import re
 
-from .. import compat, files, folder_lock, host
+from .. import compat, file_lock, files, host
 from . import frames, probe, process, tools
 
 _FRAME = r"\d{5,}\."
@@ -57,7 +57,7 @@ def locked(folder):
     """
     path = os.path.join(folder, _LOCK)
     try:
-        handle = folder_lock.take(path)
+        handle = file_lock.take(path)
     except BlockingIOError as error:
         raise host.UserError("Frames are still being written into {}, by another window or by the ffmpeg of one that "
                              "was closed. Wait until it has ended, then start again.".format(folder)) from error

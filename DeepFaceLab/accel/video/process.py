@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 
-from .. import compat, host
+from .. import compat, compat_signals, host
 
 # Without a frame for so long ffmpeg hangs. The slowest encoders look ahead for minutes in 3840x2160.
 STALL_SECONDS = 900.0
@@ -39,15 +39,21 @@ def run(command, feed=None, on_progress=None, stall_seconds=None, cwd=None, held
 
     feed: iterable of buffers for its stdin, taken one at a time; when ffmpeg ends early the rest is not
     taken, and what the iterable raises is raised here. on_progress(Progress) is called from another
-    thread, about twice a second; what it raises is raised here, too. held: a locked file (folder_lock.take) that
+    thread, about twice a second; what it raises is raised here, too. held: a locked file (file_lock.take) that
     stays locked as long as ffmpeg lives. Whatever ends this call ends the process. Raises host.UserError when it
     does not start.
     """
     host.log_details("$ " + subprocess.list2cmdline(command))
+    process = None
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=cwd,
-                                   **compat.kept_open(held))
+        with compat_signals.deferred():   # half way, ffmpeg would be there and nobody would know
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=cwd,
+                                       **compat.kept_open(held))
+    except compat_signals.Ended:
+        if process is not None:
+            process.kill()
+        raise
     except OSError as error:
         raise host.UserError("{} does not start: {}. Put a working ffmpeg there.".format(
             command[0], error.strerror or error)) from error
@@ -222,6 +228,8 @@ _ADVICE = (
     (r"Cannot allocate memory|Out of memory|std::bad_alloc", "There is not enough memory: close other programs, then "
                                                              "start again."),
     (r"setting preset|Possible presets|Unknown pixel format", "Leave --preset and --pix-fmt out, or give others."),
+    (r"Invalid framerate", "Give another number of frames a second."),
+    (r"bit_rate and rc_max_rate|bitrate not specified", "Give a smaller bitrate."),
     (r"does not contain any stream", "There is no picture in it: choose a video."),
     (r"suitable output format|choose an output format|incorrect codec parameters|Only VP8",
      "This kind of file cannot hold it: take .mp4, .mov or .mkv."),

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from .. import compat, host
 
@@ -21,7 +22,8 @@ def find():
     ffmpeg = _which("ffmpeg") or compat.bundled_ffmpeg()
     if ffmpeg is None:
         raise host.UserError("ffmpeg is missing: it is neither in {} nor in the PATH. Put it there, or install one "
-                             "with: python -m pip install imageio-ffmpeg".format(os.path.normpath(BUILD_FOLDER)))
+                             "with: \"{}\" -m pip install {}".format(os.path.normpath(BUILD_FOLDER), sys.executable,
+                                                               compat.ffmpeg_package))
     return Tools(ffmpeg, _which("ffprobe", os.path.dirname(ffmpeg)))
 
 

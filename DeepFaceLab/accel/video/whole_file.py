@@ -1,7 +1,8 @@
 """A new video takes its name only when it is good; until then the old one is as it was."""
+import errno
 import os
 
-from .. import compat, files, folder_lock, host
+from .. import compat, file_lock, files, host
 
 _TRIES = 8  # of about a second each
 
@@ -31,7 +32,7 @@ class WholeFile:
                 self.path))
         try:
             os.makedirs(folder, exist_ok=True)
-            self._lock = folder_lock.take(self._lock_path)
+            self._lock = file_lock.take(self._lock_path)
             try:
                 files.remove_if_there(self.part)
                 with open(self.part, "xb"):
@@ -43,6 +44,8 @@ class WholeFile:
             raise host.UserError("{} is being written by another window. Wait until it has ended, then start again."
                                  .format(self.path)) from error
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise host.UserError("The name {} is too long. Give a shorter one.".format(name)) from error
             raise host.UserError("{} cannot be written to: {}. Choose another folder, or free this one.".format(
                 folder, error.strerror or error)) from error
         return self

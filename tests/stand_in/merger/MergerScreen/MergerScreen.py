@@ -58,6 +58,8 @@ class Screen(object):
 
 
 class ScreenManager(object):
+    needs_display = "TINY_KEYS" not in os.environ
+
     def __init__(self, window_name="ScreenManager", screens=None, capture_keys=False):
         self.script = list(os.environ["TINY_KEYS"] + ESC) if "TINY_KEYS" in os.environ else None
         self.wnd_name = window_name

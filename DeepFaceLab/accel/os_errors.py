@@ -1,10 +1,6 @@
-"""What the renaming of files says when it cannot go on."""
+"""What went wrong with a file, and what a user can do about it, in words, from an OSError."""
 import errno
 import os
-
-
-class RenameError(Exception):
-    """What stopped the renaming, where the files are now, and what to do next, in words for the user."""
 
 
 def reason(error):
@@ -22,6 +18,8 @@ def advice(error):
                 "then start again.")
     if error.errno == errno.EIO:
         return "The disk reports a fault: copy the folder to another disk before you go on."
+    if error.errno in (errno.EISDIR, errno.ENOTDIR):
+        return "Move what has that name away, then start again."
     if error.errno == errno.ENAMETOOLONG:
         return "The path is too long: move the folder nearer to the top of the disk, then start again."
     return "Start again."
