@@ -9,7 +9,7 @@ TESTS = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(TESTS)
 PROGRAM = os.path.join(ROOT, "DeepFaceLab")
 
-for folder in (ROOT, TESTS, PROGRAM):
+for folder in (ROOT, TESTS, PROGRAM, os.path.join(TESTS, "e2e")):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 

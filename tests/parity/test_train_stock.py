@@ -168,7 +168,7 @@ def small(trees, faces, tmp_path_factory):
 def end_of(trees, small, folder, how):
     """Train without an end in sight, until a process of a generator ends as the probe is told. Return an Ended."""
     space = tw.copy(small, folder)
-    return tw.run(trees['ours'], PYTHON, space, tw.words(space, tw.SAEHD), timeout=120, TRAIN_DIES=how)
+    return tw.run(trees['ours'], PYTHON, space, tw.words(space, tw.SAEHD), timeout=120, TRAIN_DIES=how, DFL_DEBUG="1")
 
 
 @pytest.mark.parametrize('batch', [1, 8])

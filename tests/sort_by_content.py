@@ -1,17 +1,7 @@
-"""The smallest sort that there is: by content. Run as a program it is the victim of kills.
-
-    python tests/sort_driver.py FOLDER METHOD
-"""
+"""The smallest sort that there is: by content; and folders for it."""
 import os
-import sys
 
-if __name__ == "__main__":
-    HERE = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, os.path.join(os.path.dirname(HERE), "DeepFaceLab"))
-
-from accel import files, renames  # noqa: E402
-
-METHODS = ("up", "down", "middle")
+from accel import files, renames
 
 
 def make_faces(folder, count):
@@ -55,7 +45,3 @@ def snapshot(parent):
 def contents(found):
     """Return the contents of a snapshot, sorted: what a sort may never change."""
     return sorted(content for content in found.values() if content is not None)
-
-
-if __name__ == "__main__":
-    sort(sys.argv[1], sys.argv[2])
