@@ -3,15 +3,24 @@
 Every call of the functions below on a path under one root is an operation and has an index, in the
 order of the calls. At the index asked for, the shim does one of MODES. A child's syncs are noted, not
 made, so hundreds of cases take seconds. POSIX only (os.fork).
+
+    operations = trace(work, root)                  what undisturbed work does, in order
+    for at in points(operations, mode, every):      where to cut it
+        run(work, root, mode, at)                   then look, and start again, unless the state is one that was met
 """
 import builtins
 import errno
+import gc
+import hashlib
+import json
 import os
 import random
+import re
 import signal
 import sys
 import traceback
 
+import tqdm  # noqa: F401  a progress bar loads it, and so no fork has to
 from accel import compat
 
 MODES = (
@@ -25,10 +34,13 @@ MODES = (
     "power-order",   # and all of those but the last: nothing is in order that was not synced
 )
 POWER_CUTS = ("power", "power-names", "power-order")
+EVERY = {"eio-on": 4, "enospc-on": 4, "power-names": 3, "power-order": 3}    # of the operations; of the others: each
 
 KILLED, DONE, REFUSED, BROKEN = "killed", "done", "refused", "broken"
 
 _NEEDS_ROOM = ("open for writing", "write", "mkdir", "fsync", "rename")
+_READS = ("open", "scandir", "listdir")     # what changes nothing
+_RANDOM = re.compile(r"[0-9a-f]{32}")
 
 
 def run(work, root, mode=None, at=None, refusals=()):
@@ -37,12 +49,72 @@ def run(work, root, mode=None, at=None, refusals=()):
     How it ended: DONE, REFUSED (it raised one of `refusals`), BROKEN (another exception), KILLED.
     operations: how many there were (None if killed); text: the traceback or the refusal's words.
     """
+    how, operations, words = _run(work, root, mode, at, refusals)
+    return how, None if how == KILLED else len(operations), words
+
+
+def trace(work, root):
+    """Return the operations that undisturbed work() makes: list of (kind, base name). The child really does them.
+
+    Numbers and random parts of the names are gone, so that equal ones are operations of one sort.
+    """
+    how, operations, words = _run(work, root, None, None, ())
+    assert how == DONE, words
+    return [(kind, re.sub(r"\d+", "#", _RANDOM.sub("*", name))) for kind, name in operations]
+
+
+def count(work, root):
+    """Return how many operations undisturbed work() makes. The child really does them."""
+    return len(trace(work, root))
+
+
+def points(operations, mode, every=None):
+    """Return the indices (list of int) at which a fault of this mode makes a difference.
+
+    A process that dies before or after an operation that changes nothing leaves the same; a full disk is met by what
+    needs room. every (EVERY[mode] or 1): only every so many of them, and the first of each sort of operation; half of
+    the sorts are for the mode beside it in MODES.
+    """
+    every = EVERY.get(mode, 1) if every is None else every
+    changing = [kind not in _READS and (kind != "fsync" or mode != "kill") for kind, _ in operations]
+    chosen, sorts = [], []
+    for at, (kind, _) in enumerate(operations):
+        if mode == "kill" or mode in POWER_CUTS:
+            differs = at == 0 or changing[at - 1] or kind == "write"        # a write is left half done
+        else:
+            differs = kind in _NEEDS_ROOM or not mode.startswith("enospc")
+        first = operations[at] not in sorts
+        if first:
+            sorts.append(operations[at])
+        if differs and (at % every == 0 or first and (len(sorts) + MODES.index(mode)) % 2):
+            chosen.append(at)
+    return chosen
+
+
+def state(root):
+    """Return a digest (str) of all names and contents in a folder, without the random parts of names.
+
+    What starts again from equal states does the same, and need not be looked at twice.
+    """
+    found = []
+    for folder, _, names in os.walk(str(root)):
+        found.append((os.path.relpath(folder, str(root)), ""))
+        for path in (os.path.join(folder, name) for name in names):
+            with open(path, "rb") as stream:
+                digest = hashlib.sha256(stream.read()).hexdigest()
+            found.append((_RANDOM.sub("*", os.path.relpath(path, str(root))), digest))
+    return hashlib.sha256(repr(sorted(found)).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _run(work, root, mode, at, refusals):
+    """As `run`, but with the operations: list of (kind, base name), empty if killed."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         status, words = 70, ""
         try:
+            gc.disable()        # it would touch, and so copy, all that the test process holds
             shim = _Shim(root, mode, at)
             shim.install()
             try:
@@ -52,31 +124,27 @@ def run(work, root, mode=None, at=None, refusals=()):
                 status, words = 71, str(refusal)
             except BaseException:
                 words = traceback.format_exc()
-            report = "{}\n{}".format(shim.count, words).encode("utf-8", "backslashreplace")
-            shim.real["os.write"](writer, report[:60000])
+            shim.busy = True
+            with os.fdopen(writer, "wb") as stream:
+                stream.write(json.dumps([shim.operations, words]).encode("ascii"))
         finally:
             os._exit(status)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
-        count, _, words = stream.read().decode("utf-8").partition("\n")
+        report = stream.read()
     status = os.waitpid(pid, 0)[1]
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL
-        return KILLED, None, ""
-    return {0: DONE, 71: REFUSED}.get(os.WEXITSTATUS(status), BROKEN), int(count or 0), words
-
-
-def count(work, root):
-    """Return how many operations undisturbed work() makes. The child really does them."""
-    how, operations, words = run(work, root)
-    assert how == DONE, words
-    return operations
+        return KILLED, [], ""
+    operations, words = json.loads(report.decode("ascii")) if report else ([], "")
+    return {0: DONE, 71: REFUSED}.get(os.WEXITSTATUS(status), BROKEN), [tuple(each) for each in operations], words
 
 
 class _Shim:
     def __init__(self, root, mode, at):
         self.root = os.path.realpath(str(root))
-        self.mode, self.at, self.count = mode, at, 0
+        self.mode, self.at = mode, at
+        self.operations = []  # (kind, base name) of each so far
         self.real = {}
         self.busy = False  # inside an operation: what it calls is part of it
         self.fds = {}  # open file descriptor -> path
@@ -105,7 +173,8 @@ class _Shim:
     def operation(self, kind, path, act, torn=None):
         if self.busy or not self.inside(path):
             return act()
-        index, self.count = self.count, self.count + 1
+        index = len(self.operations)
+        self.operations.append((kind, os.path.basename(self.path_of(path))))
         self.busy = True
         try:
             if self.at is not None and index >= self.at:
@@ -115,12 +184,14 @@ class _Shim:
             self.busy = False
 
     def inside(self, path):
-        if isinstance(path, int):
-            path = self.fds.get(path)
-            if path is None:
-                return False
-        path = os.path.abspath(os.fsdecode(path))
+        path = self.path_of(path)
         return path == self.root or path.startswith(self.root + os.sep)
+
+    def path_of(self, path):
+        """Return the full path (str) of a path or of an open file's descriptor; "" for one that is not known."""
+        if isinstance(path, int):
+            return self.fds.get(path, "")
+        return os.path.abspath(os.fsdecode(path))
 
     # --- faults ---
 

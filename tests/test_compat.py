@@ -133,15 +133,14 @@ def test_two_processes_at_once(copy):
     assert copy.run("f8", "i8", "i4", "f4")["hits"] == 4
 
 
-@pytest.mark.parametrize("torn", [b"", b"\0" * 5000, None])
-def test_torn_cache_is_compiled_again(copy, torn):
+def test_torn_cache_is_compiled_again(copy):
     copy.run()
-    files = list((copy.package / "__pycache__").glob("*.nbc"))
-    assert len(files) >= 1
-    for path in files:
-        content = path.read_bytes()
-        path.write_bytes(content[:-9] + b"\0" * 9 if torn is None else torn)
-    assert copy.run()["hits"] == 0
+    for tear in (lambda content: b"", lambda content: b"\0" * 5000, lambda content: content[:-9] + b"\0" * 9):
+        files = list((copy.package / "__pycache__").glob("*.nbc"))
+        assert len(files) >= 1
+        for path in files:
+            path.write_bytes(tear(path.read_bytes()))
+        assert copy.run()["hits"] == 0
     assert copy.run()["hits"] == 1
 
 
@@ -196,7 +195,7 @@ def test_lock_is_exclusive_and_released(tmp_path):
         compat.lock_file(first)
         with pytest.raises(BlockingIOError):
             compat.lock_file(second)
-        compat.unlock_file(first)
+        first.close()
         compat.lock_file(second)
     with open(path, "r+b") as third:
         compat.lock_file(third)

@@ -9,8 +9,7 @@ import pytest
 from benchmarks import marker_frames
 from benchmarks.marker_frames import Shots
 
-SHOTS = (Shots((320, 280), (1, 0)), Shots((960, 280), (3,)), Shots((280, 320), (1,), 90), Shots((400, 300), (1,), 180),
-         Shots((281, 321), (1,), 270))
+SHOTS = (Shots((320, 280), (1, 0)), Shots((640, 280), (2,)), Shots((320, 280), (1,), 180), Shots((281, 321), (1,), 270))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def check_faces(space, markers, face_type, side, three_d=False):
 def test_the_line_of_5_and_what_goes_on(tree, tmp_path):
     space, markers = build(tmp_path, SHOTS)
     code, shown = ew.run(tree, ew.words(space, line="5"), "\n256\n\n", timeout=120)
-    assert code == 0 and "Images found:        6" in shown and "Faces detected:      7" in shown, shown
+    assert code == 0 and "Images found:        5" in shown and "Faces detected:      5" in shown, shown
     assert "[512] Image size ( 256-2048 ?:help ) : 256" in shown and "Running on CPU" in shown
     check_faces(space, markers, "whole_face", 256)
     assert ew.names(space.debug) == [name.replace("png", "jpg") for name in sorted(markers)]

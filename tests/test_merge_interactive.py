@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from accel import files, host
 from accel.merge import interactive, pipeline, run, session, session_keeper
+from accel.merge.encoding import encode_png
 from accel.merge.output import Output
 from accel.merge.settings import Settings
 from merger import InteractiveMergerSubprocessor as module
@@ -350,7 +351,7 @@ def spoil_picture(output):
 
 
 def spoil_mask(output):
-    files.write_image(output.mask_path("00000"), np.zeros((2, 3), np.uint8))
+    files.write_atomic(output.mask_path("00000"), encode_png(np.zeros((2, 3, 1), np.uint8)))
 
 
 @pytest.mark.parametrize("spoil", [spoil_picture, spoil_mask])

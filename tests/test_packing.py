@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import packed_workspace as pw
 import pytest
-from accel import compat, dfl_jpeg, faceset, folder_lock, host
+from accel import compat, dfl_jpeg, faceset, file_lock, host
 from accel.training import loading, pack_marks, packed_files, packing, unpacking
 from hypothesis import given
 from hypothesis import strategies as st
@@ -514,7 +514,7 @@ def test_packing_ends_an_unpacking_first(tmp_path, asked, capsys):
 
 def test_one_at_a_time_in_a_folder(tmp_path, asked):
     pw.fill(tmp_path, 2)
-    handle = folder_lock.take(str(tmp_path / '.packing_lock'))
+    handle = file_lock.take(str(tmp_path / '.packing_lock'))
     try:
         with pytest.raises(host.UserError, match='Another packing'):
             PackedFaceset.pack(tmp_path)
