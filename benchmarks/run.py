@@ -24,10 +24,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if __package__ in (None, ""):                    # run as a script
     sys.path[:1] = [ROOT, os.path.join(ROOT, "DeepFaceLab")]
 
-from benchmarks import cases as all_cases  # noqa: E402
-from benchmarks import privacy, report, results, scale, stock_tree, timing  # noqa: E402
-from benchmarks.cases.step import say  # noqa: E402
-from benchmarks.stock_tree import Unusable  # noqa: E402
+try:
+    from benchmarks import cases as all_cases  # noqa: E402
+    from benchmarks import privacy, report, results, scale, stock_tree, timing  # noqa: E402
+    from benchmarks.cases.step import say  # noqa: E402
+    from benchmarks.stock_tree import Unusable  # noqa: E402
+except ImportError as missing:
+    sys.exit("Error: {}. Install what is needed: \"{}\" -m pip install -r \"{}\"".format(
+        missing, sys.executable, os.path.join(ROOT, "requirements.txt")))
 
 SLOW_SECONDS = 60              # a baseline that takes longer is run once; so is a naive oracle, whose times say little
 DEFAULT_JSON = os.path.join(ROOT, "benchmarks", "results.json")
