@@ -377,6 +377,19 @@ def test_load_of_a_damaged_pak(tmp_path):
         PackedFaceset.load(tmp_path)
 
 
+def test_a_folder_that_is_packed_already(tmp_path, asked, capsys):
+    pw.fill(tmp_path, 2)
+    PackedFaceset.pack(tmp_path)
+    before = pw.tree(tmp_path)
+    assert list(before) == ['faceset.pak']
+    del asked[:]
+    capsys.readouterr()
+    PackedFaceset.pack(tmp_path)
+    assert asked == [] and pw.tree(tmp_path) == before
+    assert capsys.readouterr().out == ('{} is packed already: its faceset.pak has 2 faces, and there is no image '
+                                       'beside it.\n'.format(tmp_path))
+
+
 # --- unpacking --------------------------------------------------------------------------------
 
 def unpacked(tmp_path, entries, configs=None):

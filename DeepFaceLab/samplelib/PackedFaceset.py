@@ -33,6 +33,8 @@ class PackedFaceset():
                 host.log_info("{} was not unpacked to the end: this is done first.".format(
                     folder / packed_faceset_filename))
                 unpacking.unpack(place, folder)
+            if _is_all_packed(folder):
+                return
             _ask_to_overwrite(folder)
             persons = _persons(folder, as_persons)
             packed = packing.pack(place, folder, packing.images_of(folder, persons))
@@ -91,6 +93,20 @@ def _tidy(folder):
                 unpacking.forget(place)
         except host.UserError:
             pass   # another packing is at work there, or nobody may write
+
+
+def _is_all_packed(folder):
+    """Tell, also the user, whether a folder has a good faceset.pak and no image beside it."""
+    if not PackedFaceset.path_contains(folder) or packing.images_of(folder) or packing.images_of(
+            folder, _subfolders(folder)):
+        return False
+    try:
+        faces = len(faceset.read_index(folder / packed_faceset_filename).configs)
+    except (host.UserError, OSError):
+        return False    # what then is asked says why
+    host.log_info("{} is packed already: its faceset.pak has {:,} faces, and there is no image beside it.".format(
+        folder, faces))
+    return True
 
 
 def _ask_to_overwrite(folder):
