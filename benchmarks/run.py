@@ -37,7 +37,7 @@ SLOW_SECONDS = 60              # a baseline that takes longer is run once; so is
 DEFAULT_JSON = os.path.join(ROOT, "benchmarks", "results.json")
 KERNEL_SUFFIX = ".nbc"         # of the files in which numba keeps what it has compiled
 OWN_MATERIAL = """\
-With --workspace, what is yours is copied, never changed: faces in data_src/aligned (else data_dst/aligned, or the
+With --workspace, yours is copied or linked, never changed: faces in data_src/aligned (else data_dst/aligned, or the
 folder itself) are sorted and loaded for training; frames in data_dst with their faces in data_dst/aligned are merged,
 with a stand-in for the network; frames in data_dst are extracted, if --stock names a DeepFaceLab with its weights;
 frames in data_dst/merged with data_dst.* are joined. All else is generated. Against DeepFaceLab on a whole run takes
