@@ -92,7 +92,7 @@ def points(operations, mode, every=None):
 
 
 def state(root):
-    """Return a digest (str) of all names and contents in a folder, without the random parts of names.
+    """Return a digest (str) of all names and contents in a folder, without the random parts of names and without times.
 
     What starts again from equal states does the same, and need not be looked at twice.
     """

@@ -59,14 +59,15 @@ def build_workspace(folder, count=6, size=(320, 180), suffix=".png", heads=(Head
                     seed=0, first=1):
     """Make frames 00001.png and so on in data_dst, and what an extraction finds in them. Return a Workspace.
 
-    heads: who is in the frames. without_face: numbers (from 0) of frames that show nobody, so that no face refers to
-    them. kinds: {number: GREY, ALPHA, ...}; of the last three there are faces all the same.
+    In a folder that is there these are added, from number `first` on. heads: who is in the frames. without_face:
+    numbers (from 0) of frames that show nobody, so that no face refers to them. kinds: {number: GREY, ALPHA, ...}; of
+    the last three there are faces all the same.
     """
     folder = Path(str(folder))
     space = Workspace(folder, folder / "data_dst", folder / "data_dst" / "aligned", folder / "data_dst" / "merged",
                       folder / "data_dst" / "merged_mask", folder / "model", collections.OrderedDict())
     for place in (space.aligned, space.model):
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
     shot = portrait_frames.Shot(size, heads, seed)
     for number in range(count):
         picture, marks = shot.frame(number, () if number in without_face else None)

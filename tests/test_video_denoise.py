@@ -638,7 +638,7 @@ def test_finishing_cut_at_every_operation(small):
     for first in (firsts[0], firsts[len(firsts) // 2]):
         cut_once()
         operations = crash_shim.trace(small.start, small.root)
-        for mode in ("kill", "eio") + crash_shim.POWER_CUTS:
+        for mode in ("kill", "eio", "power-order"):
             for at in crash_shim.points(operations, mode):
                 cut_once()
                 how, _, words = crash_shim.run(small.start, small.root, mode, at, (host.UserError, OSError))
