@@ -35,6 +35,8 @@ if STOCK:
         stock = stock_program(tmp_path / "same" / "stock")
         ours = program.Program(tmp_path / "ours" / "stock")
         ours.add_deepfacelab()
+        for folder in (which.folder / name for which in (stock, ours) for name in "ab"):
+            folder.mkdir()                # ours asks for folders of faces to be there
         for line in lines:
             ref, comp = (which.run(*line.split(), HOME="/home/user") for which in (stock, ours))
             assert (ref[0], comp[0]) == (0, 0), line
