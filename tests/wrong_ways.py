@@ -38,7 +38,7 @@ STEPS = {
          "input_file not found. There is no {w}/frames: put the video there, or check its name."),
         ("a text", VIDEO + "--input-file text.mp4 --output-dir new",
          "ffmpeg failed (code ...). Nothing was changed. The video is damaged or is none: try to play it.\n"
-         "Its last words:\n...Invalid data found when processing input"),
+         "Its last words:\n..."),
         ("an empty file", VIDEO + "--input-file empty.mp4 --output-dir new",
          "ffmpeg failed (code ...). Nothing was changed. The video is damaged or is none: try to play it.\n..."),
         ("cut short", VIDEO + "--input-file short.mp4 --output-dir new",
