@@ -374,7 +374,7 @@ def test_install_cut_at_every_operation_and_done_again(shop, no_real_sync):
         assert how != DONE or shop.record().state == records.INSTALLED
         shop.install()
         shop.expect_installed()
-    cut(shop, lambda: None, shop.install, then, 3)
+    cut(shop, lambda: None, shop.install, then, 5)
     shop.uninstall()
     shop.expect_original()
 
@@ -384,7 +384,7 @@ def test_install_cut_at_every_operation_and_taken_back(shop, no_real_sync):
         assert shop.uninstall() == ([], [])
         shop.expect_original()
         assert os.listdir(shop.root) == ["DeepFaceLab"]
-    cut(shop, lambda: None, shop.install, then, 7)
+    cut(shop, lambda: None, shop.install, then, 11)
 
 
 def test_uninstall_cut_at_every_operation_and_done_again(shop, no_real_sync):
@@ -392,7 +392,7 @@ def test_uninstall_cut_at_every_operation_and_done_again(shop, no_real_sync):
         assert shop.uninstall() == ([], [])
         shop.expect_original()
         assert os.listdir(shop.root) == ["DeepFaceLab"]
-    cut(shop, shop.install, shop.uninstall, then, 3)
+    cut(shop, shop.install, shop.uninstall, then, 5)
 
 
 def test_uninstall_cut_at_every_operation_and_installed_again(shop, no_real_sync):
@@ -401,7 +401,7 @@ def test_uninstall_cut_at_every_operation_and_installed_again(shop, no_real_sync
         shop.expect_installed()
         assert shop.uninstall() == ([], [])
         shop.expect_original()
-    cut(shop, shop.install, shop.uninstall, then, 7)
+    cut(shop, shop.install, shop.uninstall, then, 11)
 
 
 def test_a_full_disk_changes_nothing_before_all_is_staged(shop, no_real_sync):
