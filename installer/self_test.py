@@ -178,12 +178,14 @@ def compile_in_children(arguments, report, place):
     Return whether it went well; the children have said what went wrong.
     """
     started, children = time.time(), []
+    parts = [None] if has_kernels(arguments.tree) else PARTS    # what is compiled is found by one start
     try:
-        for part in PARTS:
-            folder = os.path.join(place, "kernels of " + part)      # in ours: it goes even if the child is killed
+        for part in parts:
+            folder = os.path.join(place, "kernels of {}".format(part))    # in ours: it goes even if the child is killed
             os.mkdir(folder)
-            command = [sys.executable, os.path.abspath(__file__), arguments.tree, "--kernels-only", "--part", part,
-                       "--place", folder]
+            command = [sys.executable, os.path.abspath(__file__), arguments.tree, "--kernels-only", "--place", folder]
+            if part is not None:
+                command += ["--part", part]
             if arguments.details is not None:
                 command += ["--details", arguments.details]
             children.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
@@ -196,9 +198,15 @@ def compile_in_children(arguments, report, place):
     for code in codes:
         if code not in (WELL, WRONG):
             report.fail("Compiling: FAILED (it ended with code {})".format(code))
-    if not any(codes):
+    if not any(codes) and parts is PARTS:
         report.say("Compiled ({:.0f} s).".format(time.time() - started))
     return not any(codes)
+
+
+def has_kernels(tree):
+    """Tell whether kernels have been compiled before, beside a tree's modules or where NUMBA_CACHE_DIR says (bool)."""
+    return any(name.endswith(".nbc") for top in (os.path.join(tree, "accel"), os.environ.get("NUMBA_CACHE_DIR")) if top
+               for _, _, names in os.walk(top) for name in names)
 
 
 def test_sorts(report, place):
