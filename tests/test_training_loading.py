@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from naive import loading as naive
 from plain_data import same
 
-from accel import dfl_jpeg, faceset, safe_pickle
-from accel.training import loading, quick_metadata
+from accel import dfl_jpeg, faceset, quick_metadata, safe_pickle
+from accel.training import loading
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = sorted(glob.glob(os.path.join(TESTS, 'data', 'sort', 'aligned', '*.jpg')))
@@ -135,7 +135,8 @@ def test_subfolders(tmp_path):
 
 def as_read(data):
     """Metadata as quick reading gives it: without other lists, landmarks as an array."""
-    found = {key: value for key, value in data.items() if type(value) is not list or key == 'landmarks'}
+    found = {key: value for key, value in data.items()
+             if type(value) is not list or key in ('landmarks', 'source_rect')}
     if type(found.get('landmarks')) is list:
         found['landmarks'] = np.array(found['landmarks'], np.float64)
     return found

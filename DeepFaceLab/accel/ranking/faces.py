@@ -2,12 +2,13 @@
 import collections
 import os
 
-from .. import dfl_jpeg, files, host
+from .. import dfl_jpeg, files, host, quick_metadata
 from ..pools import map_threads
 from ..safe_pickle import UnsafePickleError
 from . import NotRankable
 
 DFL_SUFFIXES = ('.jpg', '.jpeg')
+_QUICK = quick_metadata.Reader()    # its guess may come from any thread
 
 Measured = collections.namedtuple('Measured', 'ranked trashed')
 Measured.__doc__ = """ranked: list of (path, value); trashed: list of (path, reason); both in input order."""
@@ -25,14 +26,16 @@ class NotDflImage(NotRankable):
 
 
 def read_metadata(path):
-    """Metadata of a face image from the head of its file: `dfl_jpeg.Metadata`.
+    """Metadata of a face image from the head of its file: `dfl_jpeg.Metadata`; see `quick_metadata` for its lists.
 
     Raises NotDflImage for everything that is not a face image of DeepFaceLab, and OSError.
     """
     if not path.lower().endswith(DFL_SUFFIXES):
         raise NotDflImage(path)
     try:
-        metadata = dfl_jpeg.read_metadata(path)
+        metadata = _QUICK.read(path)
+        if not metadata.data:    # nothing that is needed, or nothing at all
+            metadata = dfl_jpeg.read_metadata(path)
     except dfl_jpeg.NotJpegError:
         raise NotDflImage(path)
     except UnsafePickleError as error:

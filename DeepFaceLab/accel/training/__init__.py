@@ -1,6 +1,6 @@
 """Samples for training: loaded in a second, made ahead of the network, moved without a copy.
 
-    samplelib.SampleLoader.load             loading (quick_metadata, quick_packed, packed_values) -> face_table
+    samplelib.SampleLoader.load             loading (accel.quick_metadata, quick_packed, packed_values) -> face_table
     samplelib.SampleProcessor.process       samples -> masks, warps, colours
     core.joblib.SubprocessGenerator         producer, producer_process -> batches (accel.compat_shared_memory)
     core.imagelib.warp                      warps

@@ -10,8 +10,8 @@ import numpy as np
 
 from . import quick_packed
 from .. import dfl_jpeg, faceset, files, host, landmark_tables, safe_pickle
+from ..quick_metadata import Reader
 from .face_table import Builder, Face, FaceTable
-from .quick_metadata import Reader
 
 PROGRESS = "Loading samples"
 

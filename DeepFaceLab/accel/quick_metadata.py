@@ -1,17 +1,16 @@
-"""The metadata of ordinary faces, quickly: what a trainer needs, without the objects that it does not.
+"""The metadata of ordinary faces, quickly: what trainers and sorts need, without the objects that they do not.
 
 DeepFaceLab writes all of its faces alike: a JPEG whose head has one APP15 segment, in it a pickle (protocol 3) of a
 flat dict with texts, points, a rectangle and arrays. Here that shape alone is known, and followed byte by byte as
 `accel.dfl_jpeg` and `accel.safe_pickle` do; whatever else comes is left to them, so what they refuse is refused.
 Landmarks become an array at once; points that nobody asks for are only looked through.
 """
+import functools
 import re
 import struct
 from io import FileIO
 
-import numpy as np
-
-from .. import dfl_jpeg, pickle_values
+from . import dfl_jpeg, pickle_values
 
 _FIRST_READ = 8192      # bytes; the head of a face without an XSeg mask has 4 to 6 thousand
 _MOST_READ = 1 << 17
@@ -22,8 +21,9 @@ _PLAIN_SEGMENTS = frozenset(range(0xe0, 0xef)) | {0xdb, 0xc4, 0xdd, 0xfe}    # A
 # Opcodes: ] EMPTY_LIST, q BINPUT, ( MARK, G BINFLOAT, e APPENDS; all points of a face are such lists in a list.
 _POINTS = re.compile(rb"(?s)\]q.\((?:\]q.\(G.{8}G.{8}e){68}e")
 _POINT_BYTES = 23
-_POINT = np.dtype([("", "V5"), ("x", ">f8"), ("", "V1"), ("y", ">f8"), ("", "V1")])
 _RECTANGLE = re.compile(rb"(?s)\]q(.)\((?:K.|M..|J....|G.{8}){4}e")
+_NUMBERS = {code[0]: (struct.Struct(how).unpack_from, 1 + struct.calcsize(how))
+            for code, how in ((b"K", "<B"), (b"M", "<H"), (b"J", "<i"), (b"G", ">d"))}
 _RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 _SIZE = struct.Struct("<I").unpack_from
 _BYTE_VALUES = bytes(range(256))
@@ -36,7 +36,7 @@ class Reader:
         self._ahead = _FIRST_READ
 
     def read(self, path):
-        """Return the dfl_jpeg.Metadata of a JPEG file; its data may lack what a trainer does not need.
+        """Return the dfl_jpeg.Metadata of a JPEG file; its data may lack lists but for landmarks and source_rect.
 
         landmarks may be a float64 (68, 2) array instead of lists. Raises as dfl_jpeg.read_metadata.
         """
@@ -85,8 +85,8 @@ def _walk(head):
 def plain_data(pickled):
     """Return the dict in a pickle (bytes) of the usual shape, None for all else.
 
-    Each value equals what `accel.safe_pickle.loads` reads, but landmarks are float64 (68, 2), and other lists, which
-    a trainer does not need, are left out.
+    Each value equals what `accel.safe_pickle.loads` reads, but landmarks are float64 (68, 2), and lists that nobody
+    needs are left out: all but these and source_rect.
     """
     if pickled[:6] != b"\x80\x03}q\0(" or b"seg_ie_polys" in pickled:
         return None
@@ -127,7 +127,7 @@ def _value(pickled, at, memo, key):
     """Read the value of a key; None stands for a list that is not needed."""
     op = pickled[at]
     if op == 0x5d:
-        return _list(pickled, at, memo, key == "landmarks")
+        return _list(pickled, at, memo, key)
     if op == 0x58:
         return _short_text(pickled, at, memo)
     if op == 0x47:
@@ -144,22 +144,43 @@ def _value(pickled, at, memo, key):
     return whole
 
 
-def _list(pickled, at, memo, is_needed):
-    """Read 68 points, or step over them or over a list of four numbers."""
+def _list(pickled, at, memo, key):
+    """Read 68 points or four numbers, or only step over them."""
     first = len(memo)
     match = _POINTS.match(pickled, at)
     if match is None:
         match = _RECTANGLE.match(pickled, at)
-        if is_needed or match is None or match.group(1)[0] != first:
+        if key == "landmarks" or match is None or match.group(1)[0] != first:
             raise _Unusual
         memo.append(None)
-        return None, match.end()
+        return _four_numbers(pickled, at + 4) if key == "source_rect" else None, match.end()
     if pickled[at + 2] != first or pickled[at + 6:match.end() - 1:_POINT_BYTES] != _BYTE_VALUES[first + 1:first + 69]:
         raise _Unusual    # memo indexes that do not just count up
     memo += [None] * 69
-    if not is_needed:
-        return None, match.end()
-    points = np.frombuffer(pickled, _POINT, 68, at + 4)
+    if key == "source_rect":
+        raise _Unusual
+    return _points(pickled, at + 4) if key == "landmarks" else None, match.end()
+
+
+def _four_numbers(pickled, at):
+    found = []
+    for _ in range(4):
+        unpack, size = _NUMBERS[pickled[at]]
+        found += unpack(pickled, at + 1)
+        at += size
+    return found
+
+
+def _points(pickled, at):
+    import numpy as np    # here: the orders by file names do without it
+    points = np.frombuffer(pickled, _point(), 68, at)
     landmarks = np.empty((68, 2))
     landmarks[:, 0], landmarks[:, 1] = points["x"], points["y"]
-    return landmarks, match.end()
+    return landmarks
+
+
+@functools.lru_cache(maxsize=None)
+def _point():
+    """Return the dtype of a point among the bytes of a list of them."""
+    import numpy as np
+    return np.dtype([("", "V5"), ("x", ">f8"), ("", "V1"), ("y", ">f8"), ("", "V1")])
