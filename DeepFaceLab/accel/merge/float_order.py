@@ -123,7 +123,7 @@ def quicksort(keys, pairs):
     waiting = np.empty((_DEEPEST, 3), np.int64)
     offsets = np.empty((2, _BLOCK + 1), np.int64)
     count = 0
-    first, last = 0, len(keys) - 1
+    first, last = np.int64(0), len(keys) - 1        # of a plain 0 numba would compile what is called with it twice
     depth = 0                       # halvings left before a part is given to heapsort
     while len(keys) >> (depth + 1):
         depth += 1

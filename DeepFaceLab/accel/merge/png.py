@@ -84,8 +84,8 @@ def _deflate_image(pixels, height, width, channels, rows, words):
     row = width * channels + 1
     strip = np.empty(rows * row, np.uint8)
     tokens = np.empty(rows * row + 1, np.uint16)
-    low, high = 1, 0
-    place, left, count = 0, np.uint64(0), np.uint64(0)
+    low, high = np.int64(1), np.int64(0)        # of plain ones numba would compile what is called with them twice
+    place, left, count = np.int64(0), np.uint64(0), np.uint64(0)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
         size = (bottom - top) * row
