@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 
+import shared_cases
 from hypothesis import HealthCheck, settings
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -25,17 +26,33 @@ settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(config, items):
+    """Leave out what another run has: see one_of_two_ffmpegs and shared_cases."""
+    kept = shared_out(one_of_two_ffmpegs(items))
+    left = set(items) - set(kept)
+    if left:
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = kept
+
+
+def one_of_two_ffmpegs(items):
     """Where the PATH has a second ffmpeg, with ffprobe, each test meets it once; those of probing, always."""
-    met, kept, left = set(), [], []
+    met, kept = set(), []
     for item in items:
         found = getattr(getattr(item, "callspec", None), "params", {}).get("found")
-        test = item.nodeid.partition("[")[0]
-        if getattr(found, "ffprobe", None) is None or test not in met or "test_video_probe" in test:
+        is_second, test = getattr(found, "ffprobe", None) is not None, item.nodeid.partition("[")[0]
+        if not is_second or test not in met or "test_video_probe" in test:
             kept.append(item)
-        else:
-            left.append(item)
-        if getattr(found, "ffprobe", None) is not None:
+        if is_second:
             met.add(test)
-    if left:
-        config.hook.pytest_deselected(items=left)
-        items[:] = kept
+    return kept
+
+
+def shared_out(items):
+    """Of the cases of each test that is marked shared_out, this Python's."""
+    cases = {}
+    for item in items:
+        if item.get_closest_marker("shared_out") is not None and hasattr(item, "callspec"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    mine = {item for found in cases.values() for item in shared_cases.mine_of_items(found)}
+    others = {item for found in cases.values() for item in found} - mine
+    return [item for item in items if item not in others]

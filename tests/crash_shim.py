@@ -20,6 +20,7 @@ import signal
 import sys
 import traceback
 
+import shared_cases
 import tqdm  # noqa: F401  a progress bar loads it, and so no fork has to
 from accel import compat
 
@@ -88,7 +89,7 @@ def points(operations, mode, every=None):
             sorts.append(operations[at])
         if differs and (at % every == 0 or first and (len(sorts) + MODES.index(mode)) % 2):
             chosen.append(at)
-    return chosen
+    return shared_cases.mine(chosen)
 
 
 def state(root):

@@ -11,6 +11,8 @@ from installer import build as builds
 from installer import packages
 from made_up_wheels import make_wheel
 
+pytestmark = pytest.mark.shared_out
+
 
 def found(version=(3, 6, 8), numba=None, numpy="1.19.3", have=None):
     imports = {"numpy": (numpy, None), "cv2": ("4.1.0", None), "tqdm": ("4.64.1", None), "numba": (numba, None)}

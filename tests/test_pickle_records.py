@@ -229,6 +229,7 @@ SWELLING = {  # about 300 KB each, of what takes much memory for its bytes; inde
 }
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize('title', sorted(SWELLING))
 def test_memory_stays_below_16_times_the_stream_and_a_megabyte(title):
     stream = (b'\x80\x04(' + NAMES + b'N\x94' * 78 + INFO + b'\x94' + SWELLING[title] + b't.')

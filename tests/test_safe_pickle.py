@@ -351,6 +351,7 @@ SWELLING = {  # about 300 KB each, of what takes much memory for its bytes
 }
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize('title', sorted(SWELLING))
 def test_memory_stays_below_16_times_the_stream_and_a_megabyte(title):
     stream = SWELLING[title] + b'.'

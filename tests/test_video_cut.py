@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from mainscripts import VideoEd
 from program import PROGRAM
 
+pytestmark = pytest.mark.shared_out
+
 COMPARED = ("plain", "ntsc", "film", "vfr", "doubled", "b-frames", "10 bit", "mpeg-4", "with aac", "with pcm",
             "with mp3", "two tracks", "turned right", "bt709", "mpeg-ps")
 # Matroska gives every file a random number of its own.

@@ -27,6 +27,8 @@ from crash_shim import BROKEN, DONE, KILLED, REFUSED
 from mainscripts import VideoEd
 from program import PROGRAM
 
+pytestmark = pytest.mark.shared_out
+
 ODD_STEMS = ["-rf", "лицо Ёж", "a  b", "%06d", "00002", "000001", "100%", "脸", "Z", "z"]
 OUR_NAMES = {denoise.WORK, denoise.READY, ".denoise.lock"}
 

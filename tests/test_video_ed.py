@@ -14,6 +14,8 @@ from accel.video import encoders, probe, tools, trial
 from mainscripts import VideoEd
 from program import PROGRAM
 
+pytestmark = pytest.mark.shared_out
+
 PROMPT_BITRATE = "[16] Bitrate of output file in MB/s : "
 PROMPT_ENCODER = "[0] Encoder ( ?:help ) : "
 PROMPT_MODE = "[bitrate] Bitrate or quality ( bitrate/quality ?:help ) : "

@@ -18,6 +18,8 @@ from accel.video import extract, frames, probe, process, tools
 from mainscripts import VideoEd
 from program import PROGRAM
 
+pytestmark = pytest.mark.shared_out
+
 COMPARED = ("plain", "ntsc", "vfr", "doubled", "odd size", "yuv444p", "10 bit", "turned right", "with aac", "bt709")
 FORMATS = [("png", 0), ("jpg", 7), ("png", 7), ("jpg", 0)]
 # Files that do not say how long they are, or whose sound is longer than their pictures.

@@ -9,6 +9,8 @@ import pytest
 from accel import host
 from accel.video import colour, encoders, frames, join, probe, tools, trial
 
+pytestmark = pytest.mark.shared_out
+
 SOFTWARE = ("libx264", "libx265", "libsvtav1", "libaom-av1", "prores_ks", "ffv1")
 MODES = (encoders.BITRATE, encoders.QUALITY, encoders.LOSSLESS)
 COUNT = 9

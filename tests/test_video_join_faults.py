@@ -14,6 +14,8 @@ from accel import host
 from accel.video import encoders, frames, join, probe, process, tools, trial, whole_file
 from program import PROGRAM
 
+pytestmark = pytest.mark.shared_out
+
 OLD = b"the old video" * 1000
 STAYS = "out.mp4 is as it was."
 

@@ -16,6 +16,8 @@ from accel import compat, file_lock, host
 from accel.video import process, trial
 from accel.video.process import Ending, Progress
 
+pytestmark = pytest.mark.shared_out
+
 DRIVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "video_driver.py")
 RAW = trial.raw_input((96, 64), clips.RATE)
 

@@ -13,6 +13,8 @@ from accel.video.encoders import BITRATE, LOSSLESS, QUALITY, Wish
 from accel.video.tools import Tools
 from accel.video.trial import Trial
 
+pytestmark = pytest.mark.shared_out
+
 SIZE, RATE = (96, 64), clips.NTSC
 AS_16_MBIT = Wish(BITRATE, 16, None, None)
 WISHES = {mode: Wish(mode, 16 if mode == BITRATE else None, None, None) for mode in (BITRATE, QUALITY, LOSSLESS)}

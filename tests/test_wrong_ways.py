@@ -21,6 +21,8 @@ from accel import compat, compat_signals, host
 from accel.merge import model_files
 from program import PROGRAM, TESTS, Program
 
+pytestmark = pytest.mark.shared_out
+
 FACES = os.path.join(TESTS, "data", "sort", "aligned")
 PAK = os.path.join(TESTS, "data", "faceset_stock.pak")
 
