@@ -3,6 +3,8 @@ import os
 import signal
 import sys
 
+import psutil
+import pytest
 import shared_cases
 from hypothesis import HealthCheck, settings
 
@@ -20,9 +22,39 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:     # as nohup leaves it
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# Of a process whose two streams are read from one pipe, what it wrote comes in the order of writing.
+os.environ["PYTHONUNBUFFERED"] = "1"
+
 settings.register_profile("ci", derandomize=True, deadline=None, database=None,
                           suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
+
+
+LEAVE_SECONDS = 5.0       # a process that was killed may be listed a moment longer
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_process_is_left():
+    """A file of tests leaves no process behind, or the next one meets it."""
+    yield
+    left = [child for child in psutil.Process().children(recursive=True) if not is_tracker(child)]
+    _, left = psutil.wait_procs(left, timeout=LEAVE_SECONDS) if left else ([], [])
+    told = [words_of(process) for process in left]
+    for process in left:
+        process.kill()
+    assert told == []
+
+
+def is_tracker(process):
+    """Tell whether a process is one that multiprocessing keeps beside each that uses it."""
+    return "tracker" in words_of(process)
+
+
+def words_of(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def pytest_collection_modifyitems(config, items):

@@ -133,7 +133,8 @@ def tell(tables, pipe):
     pipe.send((os.getpid(), [len(table) for table in tables], pickle.dumps(faces, 2), [one.nbytes for one in tables]))
 
 
-@pytest.mark.parametrize('method', multiprocessing.get_all_start_methods())
+# Without that of a server, which stays: its processes are started as those of spawn.
+@pytest.mark.parametrize('method', [name for name in multiprocessing.get_all_start_methods() if name != 'forkserver'])
 def test_another_process_sees_the_same(method, monkeypatch):
     monkeypatch.setattr(face_table, '_BLOCK_BYTES', 3000)
     faces = [made(number, mask_size=100 * number or None, counts=(4, 5)) for number in range(9)]

@@ -25,8 +25,13 @@ RAW = trial.raw_input((96, 64), clips.RATE)
 found = clips.found
 
 
+FOREIGN = set()      # processes that are not of the test
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_over():
+    FOREIGN.clear()
+    FOREIGN.update(psutil.Process().children(recursive=True))
     others = set(threading.enumerate())
     yield
     assert left_over() == []
@@ -37,9 +42,10 @@ def nothing_left_over():
 
 
 def left_over(of=None):
-    """Return the living processes below one (ours)."""
+    """Return the living processes of the test below one (ours)."""
     children = (of or psutil.Process()).children(recursive=True)
-    return [child for child in children if words_of(child) and "tracker" not in words_of(child)]
+    return [child for child in children
+            if child not in FOREIGN and words_of(child) and "tracker" not in words_of(child)]
 
 
 def words_of(child):
