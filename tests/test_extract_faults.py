@@ -150,7 +150,8 @@ def test_ctrl_c_while_another_one_waits(tree, tmp_path):
     space = ew.build_workspace(tmp_path, 40)
     with ew.start(tree, ew.words(space, "--yes", "--cpu-only", "--image-size", "64"), TABLE_SECONDS="0.2") as process:
         deadline = time.time() + 30
-        while not list(space.aligned.glob("*_0.jpg")) and time.time() < deadline:
+        # the last one there may not be recorded yet
+        while len(list(space.aligned.glob("*_0.jpg"))) < 3 and time.time() < deadline:
             time.sleep(0.02)
         begun = set(ew.names(space.aligned))
         with pytest.raises(host.UserError, match="Another extraction is writing to"):
