@@ -13,7 +13,7 @@ from installer.overlay import ROOT
 # Import name -> package name of what the overlay needs; each must import.
 NEEDED = collections.OrderedDict([
     ("numpy", "numpy"), ("cv2", "opencv-python"), ("tqdm", "tqdm"), ("numba", "numba")])
-# What single settings of a merge are better with; pip is asked for it, and all goes on without it.
+# What JPGs and single settings of a merge are better with; pip is asked for it, and all goes on without it.
 WISHED = collections.OrderedDict([("PIL", "pillow"), ("simplejpeg", "simplejpeg")])
 # Those, and what they need on one Python or another.
 BROUGHT = set(NEEDED.values()) | set(WISHED.values()) | {

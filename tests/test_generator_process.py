@@ -19,7 +19,7 @@ from accel import compat_shared_memory
 from accel.training import producer
 from core.joblib.SubprocessGenerator import SubprocessGenerator
 
-pytestmark = pytest.mark.light
+pytestmark = [pytest.mark.light, pytest.mark.shared_out]
 
 JOBS = generator_jobs.__file__
 HELPERS = ("resource_tracker", "semaphore_tracker")   # multiprocessing's own, which ends with its program

@@ -17,7 +17,7 @@ from accel.pools import Outcome, WorkerError, WorkerStartError, map_processes, m
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytestmark = pytest.mark.light
+pytestmark = [pytest.mark.light, pytest.mark.shared_out]
 
 WORKERS = [1, 2, 8]
 JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pool_jobs.py")

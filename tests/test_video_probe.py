@@ -14,6 +14,8 @@ from accel.video.tools import Tools
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.shared_out
+
 NTSC = clips.NTSC
 FFPROBE = [found.ffprobe for found in clips.ffmpegs() if found.ffprobe]
 
