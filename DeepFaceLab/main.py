@@ -3,14 +3,13 @@
 Start-up imports nothing heavy; the commands are in command_line.py.
 """
 import contextlib
-import errno
 import os
 import sys
 import traceback
 from pathlib import Path
 
 import command_line
-from accel import compat, compat_signals, host
+from accel import compat, compat_signals, host, os_errors
 
 DEEPFACELAB_PACKAGES = ("core", "facelib", "mainscripts", "merger", "models", "samplelib", "DFLIMG",
                         "XSegEditor")
@@ -18,16 +17,6 @@ DEEPFACELAB_PACKAGES = ("core", "facelib", "mainscripts", "merger", "models", "s
 PACKAGE_NAMES = {"cv2": "opencv-python", "ffmpeg": "ffmpeg-python", "skimage": "scikit-image"}
 INTERRUPTED = 130
 LEAVE_SECONDS = 1.5   # a thread of a library may not return from its work
-
-_FULL = "The disk is full: make room, then start again."
-_PROTECTED = "A file or folder is protected or open in another program: free it, then start again."
-FORESEEN = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EACCES: _PROTECTED, errno.EPERM: _PROTECTED,
-            errno.EROFS: "The disk is read-only: choose another folder or unlock the disk.",
-            errno.EIO: "The disk reports a fault: copy your files to another disk before you go on.",
-            errno.ENAMETOOLONG: "A path is too long: use shorter names, or a folder nearer to the top of the disk."}
-_GONE = "A file or folder is not where it should be: check the names, and that nobody moves them, then start again."
-_KIND = "There is a file where a folder should be, or the other way round: check the names, then start again."
-UNFORESEEN = {errno.ENOENT: _GONE, errno.ENOTDIR: _KIND, errno.EISDIR: _KIND, errno.EEXIST: _KIND}
 
 
 def main(words=None):
@@ -115,9 +104,9 @@ def unexpected(error, log_path):
     What lies at the machine needs no traceback.
     """
     code = error.errno if isinstance(error, OSError) else None
-    if code in FORESEEN:
+    if code in os_errors.OF_THE_MACHINE:
         parts = [str(part) for part in (error.strerror, error.filename) if part]
-        return "{} ({})".format(FORESEEN[code], ": ".join(parts))
+        return "{} ({})".format(os_errors.explained(code), ": ".join(parts))
     kind, words = type(error).__name__, str(error).strip().partition("\n")[0]   # TensorFlow's go on for pages
     if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
         told = "The memory is used up: close other programs, or choose a smaller batch size or fewer workers."
@@ -127,7 +116,7 @@ def unexpected(error, log_path):
     elif isinstance(error, ImportError):
         told = "A Python package cannot be loaded: start the installer again, or install the package anew."
     else:
-        told = UNFORESEEN.get(code, getattr(error, "told", "The work stopped at an error nobody foresaw."))
+        told = os_errors.explained(code) or getattr(error, "told", "The work stopped at an error nobody foresaw.")
     if log_path is None:
         log_path = save_details()
     return "{} ({}: {}) Details: {}".format(told, kind, words, log_path)

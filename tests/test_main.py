@@ -237,10 +237,11 @@ def test_unexpected_error(alone, raised, told):
 @pytest.mark.parametrize("raised, words", [
     ("OSError(28, 'No space left on device')", "The disk is full: make room, then start again. "
                                                "(No space left on device)"),
-    ("OSError(30, 'Read-only file system', 'b')", "The disk is read-only: choose another folder or unlock the disk. "
-                                                 "(Read-only file system: b)"),
+    ("OSError(30, 'Read-only file system', 'b')", "The disk is read-only: choose another folder or unlock the disk, "
+                                                 "then start again. (Read-only file system: b)"),
     ("PermissionError(13, 'Permission denied', 'a.jpg')", "A file or folder is protected or open in another program: "
-                                                         "free it, then start again. (Permission denied: a.jpg)")])
+                                                         "close programs that show it, see that the folder may be "
+                                                         "written to, then start again. (Permission denied: a.jpg)")])
 def test_what_lies_at_the_machine_needs_no_report(alone, raised, words):
     alone.sorter("raise " + raised)
     assert alone.run("sort", "--input-dir", "faces") == (1, "", "/!\\ {}\n".format(words))

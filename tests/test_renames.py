@@ -246,7 +246,7 @@ def test_an_empty_trash_folder_of_the_user_outlives_undo(tmp_path):
 def test_trash_that_cannot_be_made_changes_nothing(tmp_path):
     folder = fill(tmp_path / ("x" * 250), ["a.jpg", "b.jpg"])
     words = refuse(folder, paths(folder, ["b.jpg"]), paths(folder, ["a.jpg"]))
-    assert "path is too long" in words
+    assert "Use shorter names" in words
 
 
 # --- undo -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 
-from .. import compat, compat_signals, host
+from .. import compat, compat_signals, host, os_errors
 
 # Without a frame for so long ffmpeg hangs. The slowest encoders look ahead for minutes in 3840x2160.
 STALL_SECONDS = 900.0
@@ -221,10 +221,10 @@ def _progress(figures):
 # --- words for the user ----------------------------------------------------------------------
 
 _ADVICE = (
-    (r"No space left", "The disk is full: make room, then start again."),
-    (r"Permission denied|Read-only file system", "The folder or file is protected or open in another program: free it, "
-                                                 "then start again."),
-    (r"Input/output error", "The disk reports a fault: copy your files to another disk before you go on."),
+    (r"No space left", os_errors.explained(errno.ENOSPC)),
+    (r"Permission denied", os_errors.explained(errno.EACCES)),
+    (r"Read-only file system", os_errors.explained(errno.EROFS)),
+    (r"Input/output error", os_errors.explained(errno.EIO)),
     (r"Cannot allocate memory|Out of memory|std::bad_alloc", "There is not enough memory: close other programs, then "
                                                              "start again."),
     (r"setting preset|Possible presets|Unknown pixel format", "Leave --preset and --pix-fmt out, or give others."),
