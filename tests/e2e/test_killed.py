@@ -22,6 +22,8 @@ VIDEO = "result.mp4"
 NOTHING_DONE, HALF_DONE, ALL_DONE = "nothing done", "half done", "all done"
 NOTHING_TO_PACK = "There is no DFL image to pack"
 PAK = os.path.join("data_dst", "aligned", "faceset.pak")
+# Beside the model, until the merge has ended; the second one for as long as it is being written.
+MERGER_STATE = ("_merger_run.json", "_merger_run.json.part")
 KEYS = ("3", "5", "5.2 absdiff", "5.2 pack", "5.2 unpack", "7", "8 mp4")
 # What is asked only at a second start.
 AGAIN = ("Delete them", "Continue extraction", "will be deleted", "Press enter", "earlier merge")
@@ -96,7 +98,7 @@ def check_nothing_lost(walk, found, state):
 
 def is_ours(name):
     """Tell whether a file is no result: the program's own, for as long as it works."""
-    return os.path.basename(name).startswith(".") or name.endswith((".tmp", "_merger_run.json"))
+    return os.path.basename(name).startswith(".") or name.endswith((".tmp",) + MERGER_STATE)
 
 
 def outcome(found, state):
