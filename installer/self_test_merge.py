@@ -44,6 +44,7 @@ def compile_merge(report):
 
 def _compile():
     import numpy as np
+    from accel import files
     from accel.merge import encoding, poisson
     frame, points = make_frame()
     variants = [{"mode": mode} for mode in MODES_ONCE]
@@ -59,6 +60,7 @@ def _compile():
     for kind in encoding.FORMATS:
         encoding.encode(picture, kind)
     encoding.encode_png(mask)
+    files.decode_image(encoding.encode_png(picture))         # as the frames of an extraction and a merge are read
 
 
 def check_merge(place):

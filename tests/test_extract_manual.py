@@ -182,7 +182,7 @@ def test_view_of_unusual_frames(tmp_path):
 
 
 def test_help_without_pillow(monkeypatch):
-    monkeypatch.setattr(manual_view.compat, "pillow", lambda: None)
+    monkeypatch.setattr(manual_view.compat_images, "pillow", lambda: None)
     picture = manual_view.help_picture.__wrapped__(200, 400)
     rows = (picture > 128).any(axis=(1, 2))
     assert all(rows[16 * line:16 * line + 16].any() for line in range(6)) and not rows[100:].any()

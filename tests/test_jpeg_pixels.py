@@ -8,16 +8,19 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from accel import compat, files, jpeg_pixels
+from accel import compat_images, files, jpeg_pixels
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = sorted(glob.glob(os.path.join(TESTS, "data", "sort", "aligned", "*.jpg")))
-FAST = compat.fast_jpeg_decoder() is not None
+FAST = compat_images.fast_jpeg_decoder() is not None
 SIZES = [(1, 1), (7, 9), (8, 8), (16, 16), (17, 33), (64, 48), (131, 127)]
 
 
-def opencv(data):
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def opencv(data, flags=cv2.IMREAD_UNCHANGED):
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
 
 
 def picture(height, width, seed=0, channels=3):
@@ -32,12 +35,13 @@ def encoded(image, quality=95, *words):
 
 
 def assert_same(data):
-    expected, found = opencv(data), files.decode_image(data)
-    assert (found is None) == (expected is None)
-    if expected is not None:
-        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-        assert np.array_equal(found, expected)
-        assert found.flags.c_contiguous and found.flags.writeable
+    for flags in (cv2.IMREAD_UNCHANGED, AS_STORED):
+        expected, found = opencv(data, flags), files.decode_image(data, flags)
+        assert (found is None) == (expected is None)
+        if expected is not None:
+            assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+            assert np.array_equal(found, expected)
+            assert found.flags.c_contiguous and found.flags.writeable
 
 
 def test_the_build_of_deepfacelab_has_it():
@@ -55,8 +59,8 @@ def test_what_opencv_writes(size, quality):
 
 def sampled(image, quality, sampling):
     """Encode with a sampling that OpenCV 4.1 cannot choose, a newer one can."""
-    if compat.opencv_full_chroma() is None:
-        return compat.simplejpeg_encoder()(image, quality, "BGR", sampling, False)
+    if compat_images.opencv_full_chroma() is None:
+        return compat_images.simplejpeg_encoder()(image, quality, "BGR", sampling, False)
     return encoded(image, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
                    getattr(cv2, "IMWRITE_JPEG_SAMPLING_FACTOR_" + sampling))
 
@@ -133,7 +137,7 @@ def test_other_flags_are_opencvs():
 
 def test_without_the_other_decoder(monkeypatch):
     jpeg_pixels._decoder.cache_clear()
-    monkeypatch.setattr(compat, "fast_jpeg_decoder", lambda: None)
+    monkeypatch.setattr(compat_images, "fast_jpeg_decoder", lambda: None)
     try:
         data = encoded(picture(30, 40))
         assert jpeg_pixels.decode(data) is None
@@ -144,8 +148,9 @@ def test_without_the_other_decoder(monkeypatch):
 
 def test_a_decoder_of_other_numbers_is_not_used(monkeypatch):
     jpeg_pixels._decoder.cache_clear()
-    monkeypatch.setattr(compat, "fast_jpeg_decoder", lambda: lambda data, colours: opencv(data) ^ 1)
-    monkeypatch.setattr(compat, "simplejpeg_encoder", lambda: lambda image, quality, *words: encoded(image, quality))
+    monkeypatch.setattr(compat_images, "fast_jpeg_decoder", lambda: lambda data, colours: opencv(data) ^ 1)
+    monkeypatch.setattr(compat_images, "simplejpeg_encoder", lambda: lambda image, quality, *words: encoded(image,
+                                                                                                            quality))
     try:
         assert jpeg_pixels._decoder() is None
     finally:

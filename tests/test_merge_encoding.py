@@ -6,7 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from accel import compat, files, host
+from accel import compat_images, files, host
 from accel.merge import encoding
 from kernel_images import psnr, textured
 from naive import png as naive_png
@@ -65,21 +65,21 @@ def test_jpeg_by_each_encoder(monkeypatch):
         taken.append((image.flags.c_contiguous, words))
         return b"simplejpeg"
 
-    monkeypatch.setattr(compat, "simplejpeg_encoder", lambda: simplejpeg)
-    monkeypatch.setattr(compat, "opencv_full_chroma", lambda: None)
+    monkeypatch.setattr(compat_images, "simplejpeg_encoder", lambda: simplejpeg)
+    monkeypatch.setattr(compat_images, "opencv_full_chroma", lambda: None)
     assert encoding.encode_jpeg(np.asfortranarray(ref)) == b"simplejpeg" and encoding.jpeg_note() is None
     assert taken == [(True, (100, "BGR", "444", False))]
-    monkeypatch.setattr(compat, "simplejpeg_encoder", lambda: None)
+    monkeypatch.setattr(compat_images, "simplejpeg_encoder", lambda: None)
     data = encoding.encode_jpeg(ref)
     assert sampling(data) == [(2, 2), (1, 1), (1, 1)] and psnr(decode(data), ref) > 40
     assert "4:2:0" in encoding.jpeg_note() and "simplejpeg" in encoding.jpeg_note()
-    monkeypatch.setattr(compat, "opencv_full_chroma", lambda: [int(cv2.IMWRITE_JPEG_PROGRESSIVE), 1])
+    monkeypatch.setattr(compat_images, "opencv_full_chroma", lambda: [int(cv2.IMWRITE_JPEG_PROGRESSIVE), 1])
     assert encoding.jpeg_note() is None and b"\xff\xc2" in encoding.encode_jpeg(ref)     # its options reach OpenCV
 
 
 def test_one_of_the_encoders_of_full_chroma_is_there():
-    assert compat.opencv_full_chroma() is not None or compat.simplejpeg_encoder() is not None
-    if compat.opencv_full_chroma() is not None:
+    assert compat_images.opencv_full_chroma() is not None or compat_images.simplejpeg_encoder() is not None
+    if compat_images.opencv_full_chroma() is not None:
         assert sampling(encoding.encode_jpeg_opencv(frame())) == [(1, 1)] * 3
     else:
         assert sampling(encoding.encode_jpeg_simplejpeg(frame())) == [(1, 1)] * 3
@@ -90,7 +90,8 @@ def test_one_of_the_encoders_of_full_chroma_is_there():
     ("raise ValueError('numpy.ndarray size changed')", False)])
 def test_a_simplejpeg_that_does_not_work_is_none(tmp_path, text, there):
     (tmp_path / "simplejpeg.py").write_text(text)
-    code = "import sys; sys.path[:0] = sys.argv[1:]; from accel import compat; print(compat.simplejpeg_encoder())"
+    code = ("import sys; sys.path[:0] = sys.argv[1:]\n"
+            "from accel import compat_images; print(compat_images.simplejpeg_encoder())")
     said = subprocess.check_output([sys.executable, "-c", code, str(tmp_path), PROGRAM])
     assert (said.strip() != b"None") == there
 

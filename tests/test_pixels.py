@@ -62,7 +62,7 @@ def test_as_bgr8_does_not_copy_ordinary_images():
 @pytest.mark.parametrize('many', [1, 10 ** 6])
 def test_rank_hue_is_the_same_with_either_backend(tmp_path, monkeypatch, many):
     monkeypatch.setattr(pixels, 'MANY', many)
-    monkeypatch.setattr(pixels.compat, 'opencv_converts_hsv_slowly', lambda: True)
+    monkeypatch.setattr(pixels.compat_images, 'opencv_converts_hsv_slowly', lambda: True)
     paths = []
     for i in range(5):
         paths.append(str(tmp_path / '{}.png'.format(i)))

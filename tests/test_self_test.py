@@ -121,7 +121,7 @@ def test_a_good_tree(installed):
 
 
 def test_every_kernel_of_the_engine_is_compiled(installed):
-    from accel import compat
+    from accel import compat_images
     wanted = set()
     for folder, _, names in os.walk(os.path.join(PROGRAM, "accel")):
         for name in names:
@@ -131,7 +131,7 @@ def test_every_kernel_of_the_engine_is_compiled(installed):
                         if isinstance(node, ast.FunctionDef) and any("jit" in ast.dump(mark)
                                                                      for mark in node.decorator_list):
                             wanted.add("{}.{}".format(name[:-3], node.name))
-    if not compat.opencv_converts_hsv_slowly():
+    if not compat_images.opencv_converts_hsv_slowly():
         wanted.remove("hue._sum_hues")               # never used with this OpenCV
     found = {os.path.basename(path).split("-")[0] for path in installed.kernels()
              if path.startswith(str(installed.cache))}
@@ -345,9 +345,9 @@ def test_which_methods_need_numba(installed, folders, tmp_path):
             failed[folder].append(method)
     for path in installed.temp.iterdir():            # what main.py keeps of each error
         path.unlink()
-    from accel import compat
+    from accel import compat_images
     for_many = [method for method in self_test_kernels.NEED_NUMBA_FOR_MANY
-                if method != "hue" or compat.opencv_converts_hsv_slowly()]
+                if method != "hue" or compat_images.opencv_converts_hsv_slowly()]
     assert failed == {"few": list(self_test_kernels.NEED_NUMBA), "many": for_many}
 
 

@@ -3,7 +3,7 @@ import os
 import time
 import uuid
 
-from . import compat, jpeg_pixels
+from . import compat, jpeg_pixels, png_pixels
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
@@ -125,9 +125,10 @@ def decode_image(data, flags=-1):
         return None  # cv2 raises for nothing and for absurd sizes; other broken data gives None
     import cv2
     import numpy as np
-    image = jpeg_pixels.decode(data) if flags == cv2.IMREAD_UNCHANGED else None
-    if image is not None:
-        return image
+    for ordinary in (jpeg_pixels, png_pixels):
+        image = ordinary.decode(data, flags)
+        if image is not None:
+            return image
     try:
         return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error:

@@ -9,7 +9,7 @@ T.81, annex B.
 """
 import functools
 
-from . import compat
+from . import compat_images
 
 _SOI_APP0 = b"\xff\xd8\xff\xe0"     # JFIF, so that three components are Y, Cb and Cr
 _SOF0 = 0xc0                        # baseline
@@ -17,16 +17,20 @@ _SOF0 = 0xc0                        # baseline
 _PLAIN_SEGMENTS = (frozenset(range(0xe0, 0xf0)) - {0xee}) | {0xdb, 0xc4, 0xdd, 0xfe}
 _MOST_SEGMENTS = 64
 _SAMPLINGS = (0x11, 0x21, 0x22)     # of Y: 4:4:4, 4:2:2, 4:2:0; newer libraries smooth 4:4:0 where older ones do not
+# cv2.IMREAD_UNCHANGED, and IMREAD_COLOR with IMREAD_IGNORE_ORIENTATION; without that, EXIF may turn the picture.
+_FLAGS = (-1, 129)
 _MOST_PIXELS = 1 << 28              # of larger ones OpenCV refuses some
 
 
-def decode(data):
-    """Return what cv2.imdecode(…, IMREAD_UNCHANGED) gives for a JPEG file (bytes): uint8 (H, W, 3) BGR.
+def decode(data, flags=-1):
+    """Return what cv2.imdecode gives for a JPEG file (bytes): uint8 (H, W, 3) BGR.
 
     None where this is OpenCV's to do.
     """
+    if flags not in _FLAGS or not is_ordinary(data):
+        return None
     decoder = _decoder()
-    if decoder is None or not is_ordinary(data):
+    if decoder is None:
         return None
     try:
         return decoder(data, "BGR")
@@ -40,14 +44,14 @@ def _decoder():
 
     Forks of DeepFaceLab may have an OpenCV built with another library, so one small picture of each kind is compared.
     """
-    decoder = compat.fast_jpeg_decoder()
+    decoder = compat_images.fast_jpeg_decoder()
     if decoder is None:
         return None
     import cv2
     import numpy as np
     picture = np.random.RandomState(0).randint(0, 256, (35, 37, 3)).astype(np.uint8)
     for sampling in ("444", "422", "420"):
-        data = compat.simplejpeg_encoder()(picture, 90, "BGR", sampling, False)
+        data = compat_images.simplejpeg_encoder()(picture, 90, "BGR", sampling, False)
         if not np.array_equal(decoder(data, "BGR"), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)):
             return None
     return decoder

@@ -7,7 +7,7 @@ import functools
 import cv2
 import numpy as np
 
-from .. import compat, files
+from .. import compat_images, files
 from . import cut, debug_image
 
 HELP = ["[L Mouse click] - lock/unlock selection. [Mouse wheel] - change rect",
@@ -105,7 +105,7 @@ def help_picture(height, width):
 
 def _text(text, height, width):
     """Return a line of text: uint8 (height, width, 3). Courier where the system has it."""
-    drawing = compat.pillow()
+    drawing = compat_images.pillow()
     if drawing is None:
         picture = np.zeros((height, width, 3), np.uint8)
         cv2.putText(picture, text, (0, height - 4), cv2.FONT_HERSHEY_SIMPLEX, height / 32.0, (255, 255, 255), 1,

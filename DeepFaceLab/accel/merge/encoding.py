@@ -25,7 +25,7 @@ other threads run. At 4:4:4 the picture is 2 to 3 dB nearer to the original (PSN
 import cv2
 import numpy as np
 
-from .. import compat, host
+from .. import compat_images, host
 from . import png
 
 PNG, JPG = FORMATS = ("png", "jpg")
@@ -72,14 +72,14 @@ def encode_jpeg(image):
                              "output format png.".format(JPG_LONGEST_SIDE, image.shape[1], image.shape[0]))
     from .frames import as_bgr8       # with all that merges a frame; folders are checked before
     image = as_bgr8(image)
-    if compat.opencv_full_chroma() is None and compat.simplejpeg_encoder() is not None:
+    if compat_images.opencv_full_chroma() is None and compat_images.simplejpeg_encoder() is not None:
         return encode_jpeg_simplejpeg(image)
     return encode_jpeg_opencv(image)
 
 
 def encode_jpeg_opencv(image):
     """Return a JPG file (bytes) of a uint8 (H, W, 3) picture: 4:4:4, but 4:2:0 before OpenCV 4.7."""
-    options = [int(cv2.IMWRITE_JPEG_QUALITY), JPG_QUALITY] + (compat.opencv_full_chroma() or [])
+    options = [int(cv2.IMWRITE_JPEG_QUALITY), JPG_QUALITY] + (compat_images.opencv_full_chroma() or [])
     return _encode_by_opencv(".jpg", image, options)
 
 
@@ -87,12 +87,12 @@ def encode_jpeg_simplejpeg(image):
     """Return a JPG file (bytes), 4:4:4, of a uint8 (H, W, 3) picture. Raises ValueError."""
     if not image.size:
         raise ValueError("a picture of no pixels cannot be saved")
-    return compat.simplejpeg_encoder()(np.ascontiguousarray(image), JPG_QUALITY, "BGR", "444", False)
+    return compat_images.simplejpeg_encoder()(np.ascontiguousarray(image), JPG_QUALITY, "BGR", "444", False)
 
 
 def jpeg_note():
     """Return what a user should know before he chooses JPG (str), None if there is nothing."""
-    if compat.opencv_full_chroma() is not None or compat.simplejpeg_encoder() is not None:
+    if compat_images.opencv_full_chroma() is not None or compat_images.simplejpeg_encoder() is not None:
         return None
     return "JPG frames will have half the colour resolution (4:2:0): this OpenCV ({}) writes no other. The Python " \
            "package simplejpeg mends that, so does OpenCV 4.7 or later; png loses nothing.".format(cv2.__version__)

@@ -13,20 +13,18 @@ import zlib
 import numpy as np
 
 from ..compat import jit
+from ..deflate_codes import END, ORDER_OF_LENGTHS, adler
 
 STRIP_BYTES = 1 << 17
 SUB, UP = 1, 2                      # names of the PNG filters in a row's first byte
 LONGEST_CODE = 11                   # bits; then two symbols, 16 bits each at most, and 31 left over fit in 64
 LONGEST_LENGTH_CODE = 7             # bits, of the code that tells the lengths of the codes: fixed by RFC 1951
 SHORTEST_RUN, LONG_RUN, LONGEST_RUN = 3, 130, 258    # between the last two are none: they would take 17 bits
-END = 256                           # deflate's symbol for the end of a block
 SYMBOLS = 286                       # of deflate: bytes, END, lengths of runs
 RUNS = 256                          # token of the shortest run; the tokens below are bytes
 TOKENS = RUNS + LONG_RUN - SHORTEST_RUN + 3          # then the longest run and, last of all, END
-ORDER_OF_LENGTHS = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15])     # RFC 1951, 3.2.7
 
 _BLOCK_MEMORY = 1024                # bytes that the codes of a strip take at most in the file
-_ADLER = 65521                      # modulus of RFC 1950
 _WORD, _WORD_BITS = np.uint64(0xffffffff), np.uint64(32)
 
 
@@ -90,26 +88,12 @@ def _deflate_image(pixels, height, width, channels, rows, words):
         bottom = min(height, top + rows)
         size = (bottom - top) * row
         _filter_strip(pixels, top, bottom, width, channels, strip)
-        low, high = _adler(strip, size, low, high)
+        low, high = adler(strip, size, low, high)
         how_many, frequencies = _tokenise(strip, size, tokens)
         code, place, left, count = _start_block(frequencies, bottom == height, words, place, left, count)
         place, left, count = _put_tokens(tokens, how_many, code, words, place, left, count)
     words[place] = left & _WORD
     return 4 * place + (np.int64(count) + 7) // 8, (high << 16) | low
-
-
-@jit()
-def _adler(data, size, low, high):
-    """Continue an Adler-32: low = 1 + sum of bytes, high = sum of all values that low has had, both mod 65521."""
-    for start in range(0, size, 4096):
-        part = data[start:min(size, start + 4096)]
-        total, weighted = 0, 0
-        for i in range(part.size):
-            total += np.int64(part[i])
-            weighted += i * np.int64(part[i])
-        high = (high + part.size * (low + total) - weighted) % _ADLER
-        low = (low + total) % _ADLER
-    return low, high
 
 
 # --- kernels: filters ------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 
-from .. import compat
+from .. import compat_images
 from . import Ranking, by_value, faces
 
 cv2.setNumThreads(1)  # the pool already has a thread for every core: 8 % of a sort by blur
@@ -64,7 +64,7 @@ def rank_brightness(paths):
 def rank_hue(paths):
     """Highest mean hue first. Values: 0..179."""
     mean_hue = mean_hue_cv2
-    if compat.opencv_converts_hsv_slowly() and len(paths) >= MANY:
+    if compat_images.opencv_converts_hsv_slowly() and len(paths) >= MANY:
         from .hue import mean_hue  # here: loading numba takes as long as it saves on MANY faces
     return _rank(paths, lambda path: mean_hue(as_bgr8(faces.read_pixels(path))), True)
 
