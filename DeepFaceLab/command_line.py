@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from accel import command_options, compat, host
+from accel import command_options, compat, host, preconditions
 from accel.command_options import DEFAULT_FRAMES
 from accel.command_parser import CommandParser, positive
 
@@ -29,7 +29,7 @@ EXTRACT_OPTIONS = ("detector", "output_debug", "face_type", "max_faces_from_imag
 
 def run_sort(arguments):
     begin(arguments)
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
     method = SORT_ALIASES.get(arguments.sort_by_method, arguments.sort_by_method)
     script("Sorter").main(input_path=Path(arguments.input_dir), sort_by_method=method,
                           target_count=arguments.target_count, similar=arguments.similar,
@@ -50,7 +50,9 @@ def run_util(arguments):
     begin(arguments)
     if arguments.yes:
         compat.detach_stdin()
-    folder = folder_of_faces(arguments)
+    folder = preconditions.folder_of_faces(arguments.input_dir)
+    if arguments.restore_faceset_metadata and not arguments.save_faceset_metadata:
+        preconditions.saved_metadata(folder)
     start_stock()
     if arguments.add_landmarks_debug_images:
         script("Util").add_landmarks_debug_images(input_path=folder)
@@ -97,6 +99,7 @@ def run_train(arguments):
 
 
 def run_exportdfm(arguments):
+    preconditions.trained_model(arguments.model_dir, arguments.model_name)
     start_stock(devices=True)
     script("ExportDFM").main(model_class_name=arguments.model_name,
                              saved_models_path=Path(arguments.model_dir))
@@ -152,14 +155,15 @@ def run_video_from_sequence(arguments):
 
 
 def run_enhance(arguments):
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
+    preconditions.enhancer_weights(str(Path(__file__).parent / "facelib"))
     start_stock(devices=True)
     script("FacesetEnhancer").process_folder(Path(arguments.input_dir), cpu_only=arguments.cpu_only,
                                              force_gpu_idxs=arguments.force_gpu_idxs)
 
 
 def run_resize(arguments):
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
     start_stock()
     script("FacesetResizer").process_folder(Path(arguments.input_dir))
 
@@ -170,44 +174,34 @@ def run_dev_test(arguments):
 
 
 def run_xseg_editor(arguments):
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
     start_stock()
     return importlib.import_module("XSegEditor.XSegEditor").start(Path(arguments.input_dir))
 
 
 def run_xseg_apply(arguments):
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
+    preconditions.trained_xseg(arguments.model_dir)
     start_stock(devices=True)
     script("XSegUtil").apply_xseg(Path(arguments.input_dir), Path(arguments.model_dir))
 
 
 def run_xseg_remove(arguments):
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
     start_stock()
     script("XSegUtil").remove_xseg(Path(arguments.input_dir))
 
 
 def run_xseg_remove_labels(arguments):
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
     start_stock()
     script("XSegUtil").remove_xseg_labels(Path(arguments.input_dir))
 
 
 def run_xseg_fetch(arguments):
-    folder_of_faces(arguments)
+    preconditions.folder_of_faces(arguments.input_dir)
     start_stock()
     script("XSegUtil").fetch_xseg(Path(arguments.input_dir))
-
-
-def folder_of_faces(arguments):
-    """Return --input-dir (str). Raises host.UserError where it is no folder, which DeepFaceLab's modules fail at."""
-    if os.path.isfile(arguments.input_dir):
-        raise host.UserError("{} is a file. Give the folder that holds the faces as --input-dir."
-                             .format(arguments.input_dir))
-    if not os.path.isdir(arguments.input_dir):
-        raise host.UserError("There is no folder {}. Give the folder that holds the faces as --input-dir."
-                             .format(arguments.input_dir))
-    return arguments.input_dir
 
 
 def begin(arguments):

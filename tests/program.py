@@ -71,6 +71,11 @@ class Program:
         self.write("models/Model_SAEHD/__init__.py", "")
         self.write("models/model_Quick96/__init__.py", "")
 
+    def add_what_commands_ask_for(self):
+        """Files without which a command of DeepFaceLab's own is not begun, for the lines of command_calls.json."""
+        for name in ("b/XSeg_256.npy", "c/new_SAEHD_data.dat", "facelib/FaceEnhancer.npy", "a/meta.dat"):
+            self.write(name, "")
+
     def calls(self):
         """Return what the stand-ins were called with, and forget it."""
         path = self.folder / "calls.txt"

@@ -71,8 +71,7 @@ def test_commands_are_those_of_stock():
 def test_command_calls_what_stock_calls(tmp_path, line, calls):
     program = Program(tmp_path)
     program.add_deepfacelab()
-    for name in "ab":
-        (tmp_path / name).mkdir()
+    program.add_what_commands_ask_for()
     code, out, err = program.run(*line.split(), HOME="/home/user")
     assert (code, err) == (0, "")
     assert out.endswith("Done.\n")
@@ -197,7 +196,7 @@ DOES_NOTHING = "util --input-dir a"
                                   if "--execute-program" not in row[0] and row[0] != DOES_NOTHING])
 def test_without_deepfacelab(tmp_path, line):
     program = Program(tmp_path)
-    (tmp_path / "a").mkdir()
+    program.add_what_commands_ask_for()
     code, out, err = program.run(*line.split())
     command = re.match(r"(videoed |xseg |facesettool )?\S+", line).group()
     assert code == 1 and "Done." not in out

@@ -170,7 +170,24 @@ STEPS = {
         ("other tools: a file for faces", "util --export-faceset-mask --input-dir video.mp4", FACES_FILE),
         ("resize: no such folder", "facesettool resize --input-dir nowhere", NO_FACES),
         ("enhance: a file for faces", "facesettool enhance --input-dir video.mp4", FACES_FILE),
-        ("XSeg: no such folder", "xseg fetch --input-dir nowhere", NO_FACES),
+        ("metadata that was never saved", "util --restore-faceset-metadata --input-dir faces",
+         "There is no meta.dat in {w}/faces, so nothing can be restored: the metadata is saved before the faces are "
+         "edited (util --save-faceset-metadata)."),
+        ("enhance: no weights", "facesettool enhance --input-dir faces --cpu-only",
+         "{f}/FaceEnhancer.npy is missing. It comes with DeepFaceLab: copy it from another build, or unpack "
+         "DeepFaceLab again."),
+    ],
+    "5.XSeg": [
+        ("no such folder", "xseg fetch --input-dir nowhere", NO_FACES),
+        ("no trained model", "xseg apply --input-dir faces --model-dir model",
+         "There is no trained XSeg model in {w}/model: XSeg_256.npy is missing. Train one (step 5.XSeg), or give "
+         "another --model-dir."),
+    ],
+    "6 exportdfm": [
+        ("no folder of a model", "exportdfm --model-dir nowhere --model SAEHD",
+         "There is no folder {w}/nowhere. Give the folder of the model as --model-dir."),
+        ("no trained model", "exportdfm --model-dir model --model SAEHD",
+         "There is no trained SAEHD model in {w}/model. Train one (step 6), or give another --model-dir."),
     ],
     "6 train": [
         ("a model in a file", TRAIN.replace("--model-dir model", "--model-dir video.mp4"),

@@ -21,6 +21,7 @@ What they share:
 
     host          console, questions, progress bars, log: DeepFaceLab's where it is there, else our own
     command_options, command_parser   what the commands take, and the kinds of options that this is made of
+    preconditions   what DeepFaceLab's own commands need before they start
     compat        every branch on a version, a system or an optional import; the compiler, `jit` (kernel_cache)
                   (compat_shared_memory: memory of several processes; compat_signals: what ends a program;
                   compat_images: what reads and writes images)

@@ -19,13 +19,13 @@ _MOST_PIXELS = 1 << 28
 _HARMLESS = (b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tIME", b"tEXt")
 # cv2.IMREAD_UNCHANGED, IMREAD_COLOR, and that with IMREAD_IGNORE_ORIENTATION: of ordinary PNGs they make the same.
 _FLAGS = (-1, 1, 129)
-_PATIENCE = 40 << 20                # pixels: decoding these is about as long as loading numba, half a second
+_PATIENCE = 100 << 20               # pixels: what is saved of these is about what loading numba costs, 0.7 s
 
 
 def decode(data, flags=-1):
     """Return what cv2.imdecode gives for a PNG file (bytes): uint8 (H, W, 3) BGR.
 
-    None where this is OpenCV's to do, as it is for the first pictures: numba is loaded only where it pays.
+    None where this is OpenCV's to do, as it is for the first pictures: numba is loaded only where that pays.
     """
     if flags not in _FLAGS or data[:8] != _SIGNATURE:
         return None
