@@ -6,6 +6,7 @@ import sys
 import psutil
 import pytest
 import shared_cases
+from child_processes import is_tracker, words_of
 from hypothesis import HealthCheck, settings
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
@@ -43,18 +44,6 @@ def no_process_is_left():
     for process in left:
         process.kill()
     assert told == []
-
-
-def is_tracker(process):
-    """Tell whether a process is one that multiprocessing keeps beside each that uses it."""
-    return "tracker" in words_of(process)
-
-
-def words_of(process):
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def pytest_collection_modifyitems(config, items):

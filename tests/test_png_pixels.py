@@ -15,10 +15,10 @@ import psutil
 import pytest
 from accel import files, png_pixels
 from accel.merge import png
+from decoded_pictures import assert_same, opencv, picture
 from program import PROGRAM
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 SIZES = [(1, 1), (1, 40), (40, 1), (7, 9), (64, 48), (131, 127)]
 
 
@@ -30,23 +30,6 @@ def loaded(monkeypatch):
     monkeypatch.setattr(png_pixels, "_kernels", kernels)
 
 
-def opencv(data, flags=cv2.IMREAD_UNCHANGED):
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None
-
-
-def assert_same(data):
-    for flags in (cv2.IMREAD_UNCHANGED, cv2.IMREAD_COLOR, AS_STORED):
-        expected, found = opencv(data, flags), files.decode_image(data, flags)
-        assert (found is None) == (expected is None)
-        if expected is not None:
-            assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-            assert np.array_equal(found, expected)
-            assert found.flags.c_contiguous and found.flags.writeable
-
-
 def assert_ours(data):
     assert png_pixels.decode(data) is not None
     assert_same(data)
@@ -56,13 +39,6 @@ def assert_opencvs(data):
     assert png_pixels.decode(data) is None
     if data:
         assert_same(data)
-
-
-def picture(height, width, seed=0, channels=3):
-    """Noise, a smooth ground and hard edges beside each other."""
-    noise = np.random.RandomState(seed).randint(0, 256, (height, width, channels)).astype(np.uint8)
-    smooth = cv2.resize(noise[:4, :4], (width, height), interpolation=cv2.INTER_CUBIC).reshape(noise.shape)
-    return np.where(np.arange(width)[None, :, None] % 16 < 8, noise, smooth)
 
 
 def chunk(name, content=b""):

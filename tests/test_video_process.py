@@ -15,6 +15,7 @@ import pytest
 from accel import compat, file_lock, host
 from accel.video import process, trial
 from accel.video.process import Ending, Progress
+from child_processes import is_tracker, words_of
 
 pytestmark = pytest.mark.shared_out
 
@@ -45,15 +46,7 @@ def left_over(of=None):
     """Return the living processes of the test below one (ours)."""
     children = (of or psutil.Process()).children(recursive=True)
     return [child for child in children
-            if child not in FOREIGN and words_of(child) and "tracker" not in words_of(child)]
-
-
-def words_of(child):
-    """Return the command line of a process, "" if it is gone."""
-    try:
-        return " ".join(child.cmdline()) if child.status() != psutil.STATUS_ZOMBIE else ""
-    except psutil.Error:
-        return ""
+            if child not in FOREIGN and words_of(child) and not is_tracker(child)]
 
 
 def with_words(words):
