@@ -98,6 +98,32 @@ def test_dissimilarity_spans_several_blocks(monkeypatch):
                                histogram.exact_dissimilarity_numba(items, np.arange(30)), rtol=1e-9)
 
 
+@pytest.mark.parametrize('kind', ['of a few values', 'of faces', 'twins', 'nearly twins', 'empty'])
+def test_sums_are_no_further_off_than_said(kind, monkeypatch):
+    monkeypatch.setattr(dissimilarity, 'BLOCK', 7)
+    items = random_histograms(40, 1, 8, twins=20 if kind == 'twins' else 0)[:, 0]
+    if kind == 'of a few values':
+        items[:, 3:] = 0
+    elif kind == 'nearly twins':             # one pixel of 100,000 in another place
+        items[:] = items[0] * 400
+        items[np.arange(40), np.arange(40)] += 1
+    elif kind == 'empty':
+        items[::3] = 0
+    totals, errors = dissimilarity._approximate_dissimilarity(items, None)
+    exact = histogram.exact_dissimilarity_numba(items, np.arange(40))
+    assert (abs(totals - exact) <= errors).all()
+    assert (errors < (1e-9 if kind in ('of faces', 'empty') else 2e-5)).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=8))
+def test_which_intervals_meet_another_one(intervals):
+    lows = np.array([low for low, _ in intervals], np.float64)
+    highs = lows + [size for _, size in intervals]
+    meeting = {i for i in range(len(lows)) for j in range(len(lows))
+               if i != j and lows[i] <= highs[j] and lows[j] <= highs[i]}
+    assert set(dissimilarity._overlapping(lows, highs)) == meeting
+
+
 def test_progress_counts_every_face_once():
     items = random_histograms(30, 3, 4)
     done = []

@@ -12,7 +12,10 @@ from . import Ranking, by_value, faces
 from .pixels import as_gray, channel_histogram
 
 BLOCK = 512          # faces whose distances to BLOCK others are computed at once
-NEAR = 1e-7          # how far one distance of the matrix product may be off
+# How far 1 - d ** 2, a sum of 256 products, may be off here and in stock together: 540 roundings of 2 ** -53, and more.
+SQUARE_ERROR = 1e-13
+NEAR = 0.01          # a distance d from here on is off by less than SQUARE_ERROR / d, one below by less than its root
+SUM_ERROR = 4e-16    # of the square of the number of faces: both sums of so many distances of at most 1
 FEW_PAIRS = 150000   # OpenCV compares so many while numba loads (3 us each, 0.45 s)
 
 
@@ -46,44 +49,72 @@ def dissimilarity(histograms, progress=None):
     of faces done. Answers to stock's ``HistDissimSubprocessor``.
     """
     count = len(histograms)
-    totals = _approximate_dissimilarity(histograms, progress)
-    close = np.empty(0, np.int64)
-    if count > 1:
-        order = np.argsort(totals, kind='stable')
-        near = np.diff(totals[order]) <= 2 * NEAR * count
-        close = order[np.append(near, False) | np.append(False, near)]
+    totals, errors = _approximate_dissimilarity(histograms, progress)
+    close = _overlapping(totals - errors, totals + errors)
     if len(close):
         parts = np.array_split(close, min(len(close), 4 * cpu_count()))
         exact = choose_exact(len(close) * count)
-        for outcome in map_threads(lambda part: exact(histograms, part), parts):
-            if outcome.error is not None:
-                raise outcome.error
-            totals[outcome.item] = outcome.value
+        for part, exact_totals in _in_threads(lambda part: exact(histograms, part), parts):
+            totals[part] = exact_totals
     return totals
+
+
+def _in_threads(function, items):
+    """Yield (item, function(item)) of all items in order."""
+    for outcome in map_threads(function, items):
+        if outcome.error is not None:
+            raise outcome.error
+        yield outcome.item, outcome.value
+
+
+def _overlapping(lows, highs):
+    """Indexes (int64) of the intervals (two float64 (N,)) that have a point in common with another one."""
+    order = np.argsort(lows, kind='stable')
+    lows, highs = lows[order], highs[order]
+    with_a_later = np.append(highs[:-1] >= lows[1:], False)
+    with_an_earlier = np.append(False, np.maximum.accumulate(highs)[:-1] >= lows[1:])
+    return order[(with_a_later | with_an_earlier)[:len(order)]]
 
 
 def _approximate_dissimilarity(histograms, progress):
-    """`dissimilarity` by blocks of a matrix product; each pair once, its distance added to both sums."""
+    """`dissimilarity` by blocks of a matrix product: (sums, how far each may be off), float64 (N,) each."""
     count = len(histograms)
     roots = np.sqrt(histograms.astype(np.float64))
     roots /= np.sqrt(np.maximum(histograms.sum(axis=1, dtype=np.float64, keepdims=True), 1))
-    totals = np.zeros(count)
-    for start in range(0, count, BLOCK):
-        rows = slice(start, min(start + BLOCK, count))
-        for other in range(start, count, BLOCK):
-            columns = slice(other, min(other + BLOCK, count))
-            distances = roots[rows] @ roots[columns].T
-            np.subtract(1.0, distances, out=distances)
-            np.maximum(distances, 0.0, out=distances)
-            np.sqrt(distances, out=distances)
-            if other == start:
-                np.fill_diagonal(distances, 0.0)
-            else:
-                totals[columns] += distances.sum(axis=0)
-            totals[rows] += distances.sum(axis=1)
+    totals, near = np.zeros(count), np.zeros(count)
+    for start, (block_totals, block_near) in _in_threads(
+            lambda start: _distances_from(roots, start), range(0, count, BLOCK)):
+        totals[start:] += block_totals
+        near[start:] += block_near
         if progress is not None:
-            progress(rows.stop - rows.start)
-    return totals
+            progress(min(BLOCK, count - start))
+    return totals, count * SQUARE_ERROR / NEAR + near * SQUARE_ERROR ** 0.5 + SUM_ERROR * count ** 2
+
+
+def _distances_from(roots, start):
+    """Each pair of a face of the block with one from `start` on, once: what it adds to the sums of both.
+
+    roots: float64 (N, 256), of shares. Returns float64 (N - start,) twice: distances, and how many are below NEAR.
+    """
+    block = roots[start:start + BLOCK]
+    totals, near = np.zeros(len(roots) - start), np.zeros(len(roots) - start)
+    for other in range(0, len(totals), BLOCK):
+        columns = slice(other, other + BLOCK)
+        distances = block @ roots[start + other:start + other + BLOCK].T
+        np.subtract(1.0, distances, out=distances)
+        np.maximum(distances, 0.0, out=distances)
+        np.sqrt(distances, out=distances)
+        if other == 0:
+            np.fill_diagonal(distances, 0.0)
+            near[:len(block)] -= 1               # to itself
+        else:
+            totals[columns] += distances.sum(axis=0)
+        totals[:len(block)] += distances.sum(axis=1)
+        if distances.min() < NEAR:
+            below = distances < NEAR
+            near[columns] += below.sum(axis=0) if other else 0
+            near[:len(block)] += below.sum(axis=1)
+    return totals, near
 
 
 def choose_exact(pairs):
