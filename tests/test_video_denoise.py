@@ -500,7 +500,7 @@ def test_kills_at_any_moment(tmp_path, monkeypatch, capsys):
     chance = random.Random(3)
     killed = finished = 0
     folder = str(tmp_path / "frames")
-    for attempt in range(30):
+    for attempt in range(90):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(template, folder)
         running = start(folder, tmp_path / "bin")
