@@ -22,7 +22,7 @@ import traceback
 
 import shared_cases
 import tqdm  # noqa: F401  a progress bar loads it, and so no fork has to
-from accel import compat
+from accel import compat, png_pixels
 
 MODES = (
     "kill",          # SIGKILL before the operation; a write is half done
@@ -109,6 +109,7 @@ def state(root):
 
 def _run(work, root, mode, at, refusals):
     """As `run`, but with the operations: list of (kind, base name), empty if killed."""
+    png_pixels._kernels.get(0)      # where another test has loaded numba, every fork would load these by itself
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
