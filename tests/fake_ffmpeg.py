@@ -14,7 +14,8 @@ The ways to behave:
     dies at once        says `words` and exits with `code`, nothing read or written
     dies reading        the same after `after` bytes of stdin
     hangs               takes `after` bytes of stdin, reports no frame, and does not end by itself (60 s); with
-                        `speaks` it keeps on reporting that it has none
+                        `speaks` it keeps on reporting that it has none, with `works` it keeps the processor busy
+    hangs once          hangs at its first call that misbehaves, then does as the real one
     fails at the end    does as the real one, says `words`, and exits with `code` all the same
     fails encoders      says `words` and exits with `code` if one of the encoders `failing` is asked for (-c:v NAME),
                         else does as the real one
@@ -31,8 +32,8 @@ import os
 import stat
 import sys
 
-WAYS = ("real", "dies at once", "dies reading", "hangs", "fails at the end", "fails encoders", "writes garbage",
-        "writes nothing", "reports fewer", "chatters", "leaves a child")
+WAYS = ("real", "dies at once", "dies reading", "hangs", "hangs once", "fails at the end", "fails encoders",
+        "writes garbage", "writes nothing", "reports fewer", "chatters", "leaves a child")
 
 _SCRIPT = '''#!{python} -IS
 import json, os, subprocess, sys, time
@@ -78,6 +79,12 @@ way = S["way"]
 if way == "fails encoders":
     asked = {{after for before, after in zip(ARGS, ARGS[1:]) if before in ("-c:v", "-codec:v", "-vcodec")}}
     way = "dies at once" if asked & set(S["failing"]) else "real"
+if way == "hangs once":
+    try:
+        os.close(os.open(S["log"] + ".hung", os.O_CREAT | os.O_EXCL))
+        way = "hangs"
+    except FileExistsError:
+        way = "real"
 if way == "real":
     delegate()
 elif way == "dies at once":
@@ -89,7 +96,10 @@ elif way == "hangs":
     take(S["after"])
     report(0, "continue")
     for second in range(600):
-        time.sleep(0.1)
+        begin = time.monotonic()
+        while S["works"] and time.monotonic() < begin + 0.1:
+            pass
+        time.sleep(0.0 if S["works"] else 0.1)
         if S["speaks"]:  # as ffmpeg 7 and later do while an encoder hangs
             report(0, "continue", 1 / (1 + second))
 elif way == "fails at the end":
@@ -122,7 +132,7 @@ sys.exit(S["code"])
 
 
 def make(folder, way="real", real=None, code=1, words="it broke", when=("-progress",), failing=(), after=0,
-         fewer=1, frames=None, times=1, speaks=False, name="ffmpeg"):
+         fewer=1, frames=None, times=1, speaks=False, works=False, name="ffmpeg"):
     """Write the stand-in into a folder (made if needed) and return its path (str).
 
     way: one of WAYS; real: path of the ffmpeg that does the rest; code: what it exits with where it fails; words:
@@ -135,7 +145,7 @@ def make(folder, way="real", real=None, code=1, words="it broke", when=("-progre
     path = os.path.join(str(folder), name)
     settings = {"way": way, "real": real, "code": code, "words": words, "when": list(when), "failing": list(failing),
                 "after": after, "fewer": fewer, "frames": frames, "times": times, "speaks": speaks,
-                "log": path + ".commands"}
+                "works": works, "log": path + ".commands"}
     script = _SCRIPT.format(python=sys.executable, settings=json.dumps(settings))
     beside = path + ".new"  # a stand-in that just ran may still count as busy
     with open(beside, "wb") as file:

@@ -183,6 +183,23 @@ def test_cpu_count():
     assert 1 <= compat.cpu_count() <= os.cpu_count()
 
 
+def test_how_long_the_processor_has_worked_for_a_process():
+    def seconds(code):
+        with subprocess.Popen([sys.executable, "-ISc", code + "; print(1, flush=True); input()"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            process.stdout.read(1)
+            worked = compat.processor_seconds(process)
+            process.kill()
+        return worked
+
+    busy = "import time\nwhile time.process_time() < 0.5: pass\ntime"
+    assert 0.45 < seconds(busy) < 2
+    assert 0 <= seconds("import time; time.sleep(0.5)") < 0.4
+    ended = subprocess.Popen([sys.executable, "-ISc", "pass"])
+    ended.wait()
+    assert compat.processor_seconds(ended) is None
+
+
 def test_lowest_priority():
     code = IMPORT + "import os; print(compat.set_lowest_priority(), os.nice(0))"
     out = subprocess.check_output([sys.executable, "-c", code, PROGRAM])

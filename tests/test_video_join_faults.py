@@ -81,13 +81,25 @@ def test_a_fault_leaves_the_old_video(folder, way, options, words):
 
 
 def test_a_hang_is_ended(folder, monkeypatch):
-    monkeypatch.setattr(process, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(process, "STALL_SECONDS", 0.5)     # twice, since it is started once more
     children = psutil.Process().children(recursive=True)
     started = time.monotonic()
     said = refused(stand_in(folder, "hangs", after=1000), folder)
     assert said.startswith("ffmpeg no longer moved and was stopped. " + STAYS)
     assert time.monotonic() - started < 10
     assert psutil.Process().children(recursive=True) == children
+
+
+def test_an_encoder_that_locks_up_once_is_started_again(folder, capsys, monkeypatch):
+    monkeypatch.setattr(process, "STALL_SECONDS", 60)
+    monkeypatch.setattr(process, "IDLE_SECONDS", 1)
+    found = stand_in(folder, "hangs once", after=30 * 96 * 64 * 3)
+    result = run(found, folder, "libx265")
+    assert result.encoder == "libx265"
+    assert "/!\\ libx265 stood still and is started once more.\n" in capsys.readouterr().out
+    assert len(clips.decode(clips.bundled(), str(folder / "out.mp4"))) == 30
+    calls = fake_ffmpeg.commands(found.ffmpeg, ["rawvideo"])
+    assert [call[call.index("-c:v") + 1] for call in calls] == ["libx265"] * 2
 
 
 def test_frames_lost_in_the_file_are_noticed(folder, monkeypatch):

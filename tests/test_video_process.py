@@ -221,6 +221,30 @@ def test_a_stall_ends_it(tmp_path, count, speaks):
     assert process.reason(ending) == "it no longer moved"
 
 
+@pytest.mark.parametrize("speaks", [False, True])
+def test_one_that_leaves_the_processor_alone_is_ended_soon(tmp_path, speaks):
+    """As a locked-up encoder does, after all frames were taken."""
+    path = fake_ffmpeg.make(tmp_path, "hangs", speaks=speaks, after=96 * 64 * 3)
+    started = time.monotonic()
+    ending = process.run(to_nothing(path), Feed(1), stall_seconds=60, idle_seconds=2)
+    assert ending.stalled and 2 < time.monotonic() - started < 12
+
+
+def test_one_that_uses_the_processor_is_waited_for(tmp_path):
+    path = fake_ffmpeg.make(tmp_path, "hangs", works=True)
+    started = time.monotonic()
+    ending = process.run(to_nothing(path), stall_seconds=3, idle_seconds=0.4)
+    assert ending.stalled and 3 < time.monotonic() - started < 8
+
+
+def test_where_no_system_tells_of_the_processor_it_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(compat, "processor_seconds", lambda of: None)
+    path = fake_ffmpeg.make(tmp_path, "hangs")
+    started = time.monotonic()
+    ending = process.run(to_nothing(path), stall_seconds=1.5, idle_seconds=0.2)
+    assert ending.stalled and time.monotonic() - started > 1.4
+
+
 def test_a_console_that_holds_is_no_stall(tmp_path):
     """Marking text in a Windows console holds whoever writes to it, for hours if need be."""
     path = fake_ffmpeg.make(tmp_path, "reports fewer", real=clips.bundled().ffmpeg, fewer=0)

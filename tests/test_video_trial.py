@@ -107,6 +107,13 @@ def test_one_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     assert result == Trial(False, "it no longer moved") and time.monotonic() - started < 3
 
 
+def test_one_that_locks_up_once_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "_IDLE_SECONDS", 1)
+    found = stand_in(tmp_path, "hangs once")
+    assert trial.trial(found, "libx264", AS_16_MBIT, ".mp4", SIZE, RATE).works
+    assert len(tried(found)) == 2
+
+
 @pytest.mark.parametrize("words", [
     "Codec AVOption crf (The quality) specified for output file #0 (trial.mp4) has not been used for any stream.",
     "[out#0/mp4 @ 0x1] Codec AVOption crf (The quality) has not been used for any stream."])
@@ -135,7 +142,7 @@ def test_libaom_only_where_no_libsvtav1_works(tmp_path, listed, monkeypatch, has
     listed(*has)
     seen = []
 
-    def run(command, feed=None, stall_seconds=None):
+    def run(command, feed=None, stall_seconds=None, idle_seconds=None):
         name = command[command.index("-c:v") + 1]
         seen.append(name)
         with open(command[-1][len("file:"):], "wb") as file:

@@ -70,6 +70,9 @@ def run(found, job, encoder, wish, open_bar):
         ways = attempts(found, job, encoder, wish, _can_copy(found, job, place.part))
         for number, attempt in enumerate(ways):
             ending, why = _encode(found, job, attempt, place.part, open_bar)
+            if ending.stalled:   # an encoder that locks up now and then hardly does so twice
+                host.log_err("{} stood still and is started once more.".format(attempt.encoder.name))
+                ending, why = _encode(found, job, attempt, place.part, open_bar)
             if why is None:
                 size = os.path.getsize(place.part)
                 place.keep()

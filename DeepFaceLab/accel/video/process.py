@@ -14,6 +14,10 @@ from .. import compat, compat_signals, host, os_errors
 
 # Without a frame for so long ffmpeg hangs. The slowest encoders look ahead for minutes in 3840x2160.
 STALL_SECONDS = 900.0
+# Nor does one work that leaves the processor alone for so long. The libx265 of 2019, in ffmpeg 4.2, locks up once in
+# thousands of times when it is to hand out its last frames; see https://github.com/Multicorewareinc/x265/issues/540.
+IDLE_SECONDS = 120.0
+_IDLE_SHARE = 0.005     # of a core: an ffmpeg 7 reports even then
 _LOOK_UP_SECONDS = 0.25
 _KEPT_LINES = 30
 _KEPT_LETTERS = 300
@@ -34,14 +38,15 @@ Ending.__doc__ = """How ffmpeg ended. frames: as it counted them; lines: the las
 stalled: True when it was killed because it no longer moved."""
 
 
-def run(command, feed=None, on_progress=None, stall_seconds=None, cwd=None, held=None):
+def run(command, feed=None, on_progress=None, stall_seconds=None, idle_seconds=None, cwd=None, held=None):
     """Run an ffmpeg command (list of str, with OPENING) to its end and return an Ending.
 
     feed: iterable of buffers for its stdin, taken one at a time; when ffmpeg ends early the rest is not
     taken, and what the iterable raises is raised here. on_progress(Progress) is called from another
-    thread, about twice a second; what it raises is raised here, too. held: a locked file (file_lock.take) that
-    stays locked as long as ffmpeg lives. Whatever ends this call ends the process. Raises host.UserError when it
-    does not start.
+    thread, about twice a second; what it raises is raised here, too. An ffmpeg that takes no input and writes no frame
+    is killed after stall_seconds (STALL_SECONDS), or, if it does not use the processor either, after idle_seconds
+    (IDLE_SECONDS). held: a locked file (file_lock.take) that stays locked as long as ffmpeg lives. Whatever ends this
+    call ends the process. Raises host.UserError when it does not start.
     """
     host.log_details("$ " + subprocess.list2cmdline(command))
     process = None
@@ -58,7 +63,8 @@ def run(command, feed=None, on_progress=None, stall_seconds=None, cwd=None, held
         raise host.UserError("{} does not start: {}. Put a working ffmpeg there.".format(
             command[0], error.strerror or error)) from error
     _started.add(process)
-    ending = _Run(process, on_progress, STALL_SECONDS if stall_seconds is None else stall_seconds).to_end(feed)
+    ending = _Run(process, on_progress, STALL_SECONDS if stall_seconds is None else stall_seconds,
+                  IDLE_SECONDS if idle_seconds is None else idle_seconds).to_end(feed)
     host.log_details("ffmpeg ended: code {}, {} frames{}{}".format(
         ending.exit_code, ending.frames, ", stalled" if ending.stalled else "",
         "".join("\n    " + line for line in ending.lines)))
@@ -79,10 +85,11 @@ def _end_all():
 class _Run:
     """One process with the threads that read what it says and notice when it no longer moves."""
 
-    def __init__(self, process, on_progress, stall_seconds):
+    def __init__(self, process, on_progress, stall_seconds, idle_seconds):
         self._process = process
         self._on_progress = on_progress
         self._stall_seconds = stall_seconds
+        self._idle_seconds = idle_seconds
         self._moves = 0
         self._ours = False  # it is we who take time, not ffmpeg
         self._stalled = False
@@ -162,12 +169,17 @@ class _Run:
 
     def _watch(self):
         """End an ffmpeg that does not move. Only time that is seen passing counts: a machine may sleep."""
-        pause = min(1.0, self._stall_seconds / 4)
-        still, moves = 0.0, -1
+        pause = min(1.0, self._stall_seconds / 4, self._idle_seconds / 4)
+        still, idle, moves, worked = 0.0, 0.0, -1, None
         while not self._over.wait(pause):
-            waiting = self._ours or self._showing or moves != self._moves
-            still, moves = 0.0 if waiting else still + pause, self._moves
-            if still > self._stall_seconds:
+            if self._ours or self._showing or moves != self._moves:
+                still, idle, moves, worked = 0.0, 0.0, self._moves, None
+                continue
+            still, idle = still + pause, idle + pause
+            now = compat.processor_seconds(self._process)
+            if worked is None or now is None or now - worked > _IDLE_SHARE * self._idle_seconds:
+                idle, worked = 0.0, now
+            if still > self._stall_seconds or idle > self._idle_seconds:
                 self._stalled = True
                 self._process.kill()
                 return

@@ -17,6 +17,7 @@ FRAMES = 3
 # Drivers come and go; what failed is tried again after a day.
 _FAILURE_SECONDS = 24 * 3600
 _STALL_SECONDS = 40.0
+_IDLE_SECONDS = 20.0    # a driver takes seconds to start
 _KEPT = 500
 _LARGE_PIXELS = 2560 * 1440
 
@@ -81,7 +82,11 @@ def _try(found, name, wish, suffix, size, rate):
     path = os.path.join(folder, "trial" + suffix)
     try:
         command, (width, height) = trial_command(found, name, wish, suffix, size, rate, path)
-        ending = process.run(command, feed=[bytes(width * height * 3)] * FRAMES, stall_seconds=_STALL_SECONDS)
+        for _ in range(2):       # an encoder that locks up now and then hardly does so twice
+            ending = process.run(command, feed=[bytes(width * height * 3)] * FRAMES, stall_seconds=_STALL_SECONDS,
+                                 idle_seconds=_IDLE_SECONDS)
+            if not ending.stalled:
+                break
         if ending.exit_code != 0 or ending.stalled:
             return Trial(False, process.reason(ending))
         unused = [line for line in ending.lines if "AVOption" in line]  # it was of no use
