@@ -69,10 +69,13 @@ def one_of_two_ffmpegs(items):
 
 
 def shared_out(items):
-    """Of the cases of each test that is marked shared_out, this Python's."""
+    """Of the cases of each test that is marked shared_out, or of all tests of a file, this Python's."""
     cases = {}
     for item in items:
-        if item.get_closest_marker("shared_out") is not None and hasattr(item, "callspec"):
+        mark = item.get_closest_marker("shared_out")
+        if mark is not None and mark.kwargs.get("tests"):
+            cases.setdefault(item.nodeid.partition("::")[0], []).append(item)
+        elif mark is not None and hasattr(item, "callspec"):
             cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
     mine = {item for found in cases.values() for item in shared_cases.mine_of_items(found)}
     others = {item for found in cases.values() for item in found} - mine

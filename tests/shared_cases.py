@@ -4,6 +4,7 @@ For cases whose outcome hangs on files, processes and ffmpeg, not on the version
 even minor number (3.6) takes one half, an odd one (3.11) the other; DFL_ALL_CASES=1 lets each take all.
 
     pytestmark = pytest.mark.shared_out     the cases of every parametrized test of a file (see conftest.py)
+    pytestmark = pytest.mark.shared_out(tests=True)     the tests of a file, whose fixtures are cheap
     for at in mine(points): ...             the rounds of a loop
 """
 import os
@@ -24,7 +25,7 @@ def mine(cases):
 
 
 def mine_of_items(items):
-    """Return which items (set) of one parametrized pytest test are this Python's.
+    """Return which items (set) of one parametrized pytest test, or of one file, are this Python's.
 
     In an order by their names' checksums: in that of their parameters, every other one may mean one value of the last.
     """

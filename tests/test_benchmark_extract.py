@@ -21,6 +21,8 @@ from naive import cut as naive_cut  # noqa: E402
 from naive import dfl_jpeg as naive_jpeg  # noqa: E402
 from naive import extract as naive_extract  # noqa: E402
 
+pytestmark = pytest.mark.shared_out(tests=True)
+
 TABLE, MARKERS, OWN = extract_trees.TABLE, extract_trees.MARKERS, extract_trees.OWN
 
 

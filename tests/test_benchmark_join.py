@@ -23,6 +23,8 @@ from benchmarks import cases, frames, report, run, stock_tree, timing  # noqa: E
 from benchmarks.cases import join as join_cases  # noqa: E402
 from naive import join as naive_join  # noqa: E402
 
+pytestmark = pytest.mark.shared_out(tests=True)
+
 FFMPEG = tools.find().ffmpeg
 SIZE = (128, 72)
 COUNT = 12

@@ -20,6 +20,8 @@ from benchmarks.cases import merge as merge_cases  # noqa: E402
 from naive import merge as naive_merge  # noqa: E402
 from naive import metadata as naive_metadata  # noqa: E402
 
+pytestmark = pytest.mark.shared_out(tests=True)
+
 GOLDEN = Path(ROOT, "tests", "data", "merge")
 
 

@@ -22,6 +22,8 @@ from naive import metadata as naive_metadata  # noqa: E402
 from naive import train as naive_train  # noqa: E402
 from samplelib.SampleProcessor import SampleProcessor  # noqa: E402
 
+pytestmark = pytest.mark.shared_out(tests=True)
+
 LOAD, SAMPLES, WAIT = cases.choose(["train.*"])
 SETTINGS = train_settings.Settings(batch=2, resolution=64, processes=1, rounds=2, network=None)
 

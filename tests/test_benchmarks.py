@@ -24,6 +24,8 @@ from benchmarks import cases, report, run, timing, workspace  # noqa: E402
 from benchmarks.cases import sort as sort_cases  # noqa: E402
 from naive import metadata as naive_metadata  # noqa: E402
 
+pytestmark = pytest.mark.shared_out(tests=True)
+
 SECOND_PERSON_SEED = 4
 
 

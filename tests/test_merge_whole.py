@@ -18,6 +18,8 @@ import psutil
 import pytest
 from naive import merge as naive
 
+pytestmark = pytest.mark.shared_out(tests=True)
+
 LIKE = {"mode": "overlay", "mask_mode": 4, "erode": 5, "blur": 21, "transfer": "rct"}
 SET = ["--set", "mode=overlay", "--set", "mask_mode=4", "--set", "erode_mask_modifier=5", "--set",
        "blur_mask_modifier=21", "--set", "color_transfer_mode=rct"]

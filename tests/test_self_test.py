@@ -383,6 +383,7 @@ def test_wrong_words(installed, tmp_path):
     assert code == 2 and "is no DeepFaceLab folder" in output
 
 
+@pytest.mark.shared_out
 @pytest.mark.parametrize("number, first_word", [(signal.SIGINT, "Compiling"), (signal.SIGTERM, "Compiling"),
                                                 (signal.SIGTERM, "Sorting")])
 def test_an_interrupt_leaves_nothing(installed, number, first_word):

@@ -14,6 +14,8 @@ import pytest
 import walk as steps
 from typist import Kill
 
+pytestmark = pytest.mark.shared_out
+
 KILLS = int(os.environ.get("DFL_E2E_KILLS", "1"))
 SEED = int(os.environ.get("DFL_E2E_SEED", random.SystemRandom().randrange(1 << 30)))
 TRIES = 40                     # for one kill, which may come too late, and for the first one that hits half-done work
