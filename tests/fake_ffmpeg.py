@@ -15,6 +15,7 @@ The ways to behave:
     dies reading        the same after `after` bytes of stdin
     hangs               takes `after` bytes of stdin, reports no frame, and does not end by itself (60 s); with
                         `speaks` it keeps on reporting that it has none, with `works` it keeps the processor busy
+    copies              writes 2 MB ten times a second for 3 s, reports no frame, and exits with `code`
     hangs once          hangs at its first call that misbehaves, then does as the real one
     fails at the end    does as the real one, says `words`, and exits with `code` all the same
     fails encoders      says `words` and exits with `code` if one of the encoders `failing` is asked for (-c:v NAME),
@@ -33,7 +34,7 @@ import stat
 import sys
 
 WAYS = ("real", "dies at once", "dies reading", "hangs", "hangs once", "fails at the end", "fails encoders",
-        "writes garbage", "writes nothing", "reports fewer", "chatters", "leaves a child")
+        "writes garbage", "writes nothing", "reports fewer", "chatters", "leaves a child", "copies")
 
 _SCRIPT = '''#!{python} -IS
 import json, os, subprocess, sys, time
@@ -123,6 +124,12 @@ elif way == "chatters":
     for number in range(S["times"]):
         say()
     take(None)
+elif way == "copies":
+    with open(S["log"] + ".copy", "wb", 0) as file:
+        for _ in range(30):
+            file.seek(0)
+            file.write(bytes(2 << 20))
+            time.sleep(0.1)
 elif way == "leaves a child":
     child = subprocess.Popen([sys.executable, "-ISc", "import time; time.sleep(20)"], stdin=subprocess.DEVNULL)
     with open(S["log"] + ".child", "w") as file:

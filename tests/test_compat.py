@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from accel import compat
+from accel import compat, compat_processes
 from program import PROGRAM
 
 # A kernel, one that it calls from another module, and a program that tells what the cache did.
@@ -183,21 +183,23 @@ def test_cpu_count():
     assert 1 <= compat.cpu_count() <= os.cpu_count()
 
 
-def test_how_long_the_processor_has_worked_for_a_process():
-    def seconds(code):
-        with subprocess.Popen([sys.executable, "-ISc", code + "; print(1, flush=True); input()"],
+def test_what_another_process_has_worked():
+    def work(code):
+        with subprocess.Popen([sys.executable, "-ISc", "import time\n" + code + "\nprint(1, flush=True)\ninput()"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             process.stdout.read(1)
-            worked = compat.processor_seconds(process)
+            found = compat_processes.work_of(process.pid)
             process.kill()
-        return worked
+        return found
 
-    busy = "import time\nwhile time.process_time() < 0.5: pass\ntime"
-    assert 0.45 < seconds(busy) < 2
-    assert 0 <= seconds("import time; time.sleep(0.5)") < 0.4
+    idle = work("time.sleep(0.5)")
+    assert 0 <= idle.seconds < 0.4
+    assert 0.45 < work("while time.process_time() < 0.5: pass").seconds < 2
+    written = work("with open({!r}, 'wb', 0) as stream: stream.write(bytes(10 ** 6))".format(os.devnull)).bytes
+    assert 9e5 < written - idle.bytes < 2e6
     ended = subprocess.Popen([sys.executable, "-ISc", "pass"])
     ended.wait()
-    assert compat.processor_seconds(ended) is None
+    assert compat_processes.work_of(ended.pid) is None
 
 
 def test_lowest_priority():

@@ -12,7 +12,7 @@ import fake_ffmpeg
 import numpy as np
 import psutil
 import pytest
-from accel import compat, file_lock, host
+from accel import compat, compat_processes, file_lock, host
 from accel.video import process, trial
 from accel.video.process import Ending, Progress
 from child_processes import is_tracker, words_of
@@ -237,8 +237,14 @@ def test_one_that_uses_the_processor_is_waited_for(tmp_path):
     assert ending.stalled and 3 < time.monotonic() - started < 8
 
 
-def test_where_no_system_tells_of_the_processor_it_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(compat, "processor_seconds", lambda of: None)
+def test_one_that_moves_data_is_waited_for(tmp_path):
+    """As at the end of a long video on a slow share, when its head is put before all else."""
+    path = fake_ffmpeg.make(tmp_path, "copies", code=0)
+    assert process.run(to_nothing(path), stall_seconds=1, idle_seconds=0.5) == Ending(0, 0, [], False)
+
+
+def test_where_no_system_tells_of_its_work_it_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(compat_processes, "work_of", lambda pid: None)
     path = fake_ffmpeg.make(tmp_path, "hangs")
     started = time.monotonic()
     ending = process.run(to_nothing(path), stall_seconds=1.5, idle_seconds=0.2)

@@ -23,8 +23,8 @@ What they share:
     command_options, command_parser   what the commands take, and the kinds of options that this is made of
     preconditions   what DeepFaceLab's own commands need before they start
     compat        every branch on a version, a system or an optional import; the compiler, `jit` (kernel_cache)
-                  (compat_shared_memory: memory of several processes; compat_signals: what ends a program;
-                  compat_images: what reads and writes images)
+                  (compat_shared_memory: memory of several processes; compat_processes: what another one works;
+                  compat_signals: what ends a program; compat_images: what reads and writes images)
     pools         ordered, bounded pools of threads and of processes (process_crew)
     files         image lists, whole-or-nothing writes, names in any language
     output_folder   a folder that one step at a time writes to, file by whole file

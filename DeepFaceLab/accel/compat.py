@@ -239,40 +239,6 @@ def kill_process(process):
         pass
 
 
-def processor_seconds(process):
-    """Return how long the processor has worked for a subprocess.Popen that was not waited for (float, s), None where
-    that cannot be told. An ended process tells its last figure, or None."""
-    try:
-        if is_windows:
-            return _process_times(process.pid)
-        with open("/proc/{}/stat".format(process.pid), "rb") as stream:
-            fields = stream.read().rpartition(b")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")   # in user's and kernel's code
-    except (OSError, ValueError, IndexError):  # macOS has no such files
-        return None
-
-
-def _process_times(pid):
-    import ctypes
-    from ctypes import wintypes
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
-    kernel.OpenProcess.restype = wintypes.HANDLE
-    kernel.GetProcessTimes.argtypes = (wintypes.HANDLE,) + (ctypes.POINTER(wintypes.FILETIME),) * 4
-    kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
-    query_limited_information = 0x1000
-    handle = kernel.OpenProcess(query_limited_information, False, pid)
-    if not handle:
-        return None
-    try:
-        times = [wintypes.FILETIME() for _ in range(4)]     # start, end, in the kernel's code, in the user's
-        if not kernel.GetProcessTimes(handle, *[ctypes.byref(time) for time in times]):
-            return None
-        return sum((time.dwHighDateTime << 32) + time.dwLowDateTime for time in times[2:]) / 1e7    # 100 ns
-    finally:
-        kernel.CloseHandle(handle)
-
-
 # --- console ---------------------------------------------------------------------------------
 
 def make_console_safe():

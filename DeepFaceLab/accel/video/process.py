@@ -10,14 +10,15 @@ import threading
 import time
 import weakref
 
-from .. import compat, compat_signals, host, os_errors
+from .. import compat, compat_processes, compat_signals, host, os_errors
 
 # Without a frame for so long ffmpeg hangs. The slowest encoders look ahead for minutes in 3840x2160.
 STALL_SECONDS = 900.0
-# Nor does one work that leaves the processor alone for so long. The libx265 of 2019, in ffmpeg 4.2, locks up once in
-# thousands of times when it is to hand out its last frames; see https://github.com/Multicorewareinc/x265/issues/540.
+# Nor does one work that leaves processor and files alone for so long. The libx265 of 2019, in ffmpeg 4.2, locks up once
+# in thousands of times when it is to hand out its last frames: https://github.com/Multicorewareinc/x265/issues/540.
 IDLE_SECONDS = 120.0
-_IDLE_SHARE = 0.005     # of a core: an ffmpeg 7 reports even then
+# What counts as leaving alone: a new ffmpeg reports even then, which takes 0.02 s and 40 KB in that time.
+_IDLE_WORK = compat_processes.Work(0.1, 1 << 20)
 _LOOK_UP_SECONDS = 0.25
 _KEPT_LINES = 30
 _KEPT_LETTERS = 300
@@ -43,10 +44,10 @@ def run(command, feed=None, on_progress=None, stall_seconds=None, idle_seconds=N
 
     feed: iterable of buffers for its stdin, taken one at a time; when ffmpeg ends early the rest is not
     taken, and what the iterable raises is raised here. on_progress(Progress) is called from another
-    thread, about twice a second; what it raises is raised here, too. An ffmpeg that takes no input and writes no frame
-    is killed after stall_seconds (STALL_SECONDS), or, if it does not use the processor either, after idle_seconds
-    (IDLE_SECONDS). held: a locked file (file_lock.take) that stays locked as long as ffmpeg lives. Whatever ends this
-    call ends the process. Raises host.UserError when it does not start.
+    thread, about twice a second; what it raises is raised here, too. An ffmpeg that takes no input, ends no
+    frame and moves no data is killed after stall_seconds (STALL_SECONDS), or, if it does not use the processor
+    either, after idle_seconds (IDLE_SECONDS). held: a locked file (file_lock.take) that stays locked as long as
+    ffmpeg lives. Whatever ends this call ends the process. Raises host.UserError when it does not start.
     """
     host.log_details("$ " + subprocess.list2cmdline(command))
     process = None
@@ -170,15 +171,17 @@ class _Run:
     def _watch(self):
         """End an ffmpeg that does not move. Only time that is seen passing counts: a machine may sleep."""
         pause = min(1.0, self._stall_seconds / 4, self._idle_seconds / 4)
-        still, idle, moves, worked = 0.0, 0.0, -1, None
+        still, idle, moves, moved, worked = 0.0, 0.0, -1, None, None
         while not self._over.wait(pause):
-            if self._ours or self._showing or moves != self._moves:
-                still, idle, moves, worked = 0.0, 0.0, self._moves, None
+            work = compat_processes.work_of(self._process.pid)
+            known = None not in (work, moved, worked)
+            if (self._ours or self._showing or moves != self._moves     # or at the end, when it puts the head first
+                    or known and work.bytes - moved.bytes > _IDLE_WORK.bytes):
+                still, idle, moves, moved, worked = 0.0, 0.0, self._moves, work, work
                 continue
             still, idle = still + pause, idle + pause
-            now = compat.processor_seconds(self._process)
-            if worked is None or now is None or now - worked > _IDLE_SHARE * self._idle_seconds:
-                idle, worked = 0.0, now
+            if not known or work.seconds - worked.seconds > _IDLE_WORK.seconds:
+                idle, worked = 0.0, work
             if still > self._stall_seconds or idle > self._idle_seconds:
                 self._stalled = True
                 self._process.kill()
