@@ -15,6 +15,7 @@ The ways to behave:
     dies reading        the same after `after` bytes of stdin
     hangs               takes `after` bytes of stdin, reports no frame, and does not end by itself (60 s); with
                         `speaks` it keeps on reporting that it has none, with `works` it keeps the processor busy
+    starts another      has a child that takes all of stdin, thinks for 3 s and exits with `code`
     copies              writes 2 MB ten times a second for 3 s, reports no frame, and exits with `code`
     hangs once          hangs at its first call that misbehaves, then does as the real one
     fails at the end    does as the real one, says `words`, and exits with `code` all the same
@@ -34,7 +35,8 @@ import stat
 import sys
 
 WAYS = ("real", "dies at once", "dies reading", "hangs", "hangs once", "fails at the end", "fails encoders",
-        "writes garbage", "writes nothing", "reports fewer", "chatters", "leaves a child", "copies")
+        "writes garbage", "writes nothing", "reports fewer", "chatters", "leaves a child", "starts another",
+        "copies")
 
 _SCRIPT = '''#!{python} -IS
 import json, os, subprocess, sys, time
@@ -124,6 +126,9 @@ elif way == "chatters":
     for number in range(S["times"]):
         say()
     take(None)
+elif way == "starts another":
+    code = "import sys, time; sys.stdin.buffer.read(); time.sleep(3); sys.exit({{}})".format(S["code"])
+    sys.exit(subprocess.call([sys.executable, "-ISc", code]))
 elif way == "copies":
     with open(S["log"] + ".copy", "wb", 0) as file:
         for _ in range(30):

@@ -243,6 +243,12 @@ def test_one_that_moves_data_is_waited_for(tmp_path):
     assert process.run(to_nothing(path), stall_seconds=1, idle_seconds=0.5) == Ending(0, 0, [], False)
 
 
+def test_one_that_waits_for_another_is_waited_for(tmp_path):
+    """Some ffmpegs in a PATH are small programs that start the real one."""
+    path = fake_ffmpeg.make(tmp_path, "starts another", code=0)
+    assert process.run(to_nothing(path), Feed(3, bytes(10 ** 7)), idle_seconds=0.5) == Ending(0, 0, [], False)
+
+
 def test_where_no_system_tells_of_its_work_it_is_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(compat_processes, "work_of", lambda pid: None)
     path = fake_ffmpeg.make(tmp_path, "hangs")

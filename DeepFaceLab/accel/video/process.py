@@ -92,6 +92,7 @@ class _Run:
         self._stall_seconds = stall_seconds
         self._idle_seconds = idle_seconds
         self._moves = 0
+        self._fed = 0  # bytes that it took
         self._ours = False  # it is we who take time, not ffmpeg
         self._stalled = False
         self._showing = False  # on_progress is at work; a console may keep it waiting for long
@@ -161,7 +162,8 @@ class _Run:
         view = memoryview(block).cast("B")
         try:
             while view:  # an unbuffered pipe may take a part of it
-                view = view[self._process.stdin.write(view):]
+                taken = self._process.stdin.write(view)
+                view, self._fed = view[taken:], self._fed + taken
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EINVAL):  # Windows says EINVAL when the reader is gone
                 raise
@@ -180,7 +182,10 @@ class _Run:
                 still, idle, moves, moved, worked = 0.0, 0.0, self._moves, work, work
                 continue
             still, idle = still + pause, idle + pause
-            if not known or work.seconds - worked.seconds > _IDLE_WORK.seconds:
+            # a small program that starts the real ffmpeg and waits for it reads nothing of what that one takes; and
+            # some of what was handed over lies in the pipe
+            itself = known and work.bytes >= (self._fed // 2 or _IDLE_WORK.bytes)
+            if not itself or work.seconds - worked.seconds > _IDLE_WORK.seconds:
                 idle, worked = 0.0, work
             if still > self._stall_seconds or idle > self._idle_seconds:
                 self._stalled = True
